@@ -1,0 +1,28 @@
+/* kernels.c: the one source that is compiled once for each row of isa.def, with that row's flags and
+ * -DFNN_ISA=<its name>.  Everything in it is static except the table fnn_kernels_<name>: the linker must never
+ * give a function compiled for one ISA to code that runs on another. */
+#define FNN_TEXT_(x) #x
+#define FNN_TEXT(x) FNN_TEXT_(x)
+#define FNN_JOIN_(a, b) a##b
+#define FNN_JOIN(a, b) FNN_JOIN_(a, b)
+
+#if defined(_MSC_VER) && !defined(__clang__)
+#define FNN_INLINE static __forceinline
+#else
+#define FNN_INLINE static inline __attribute__((always_inline, unused))
+#endif
+
+#include FNN_TEXT(isa/FNN_ISA.h)
+
+#include "dispatch.h"
+
+#include "kernels/gemm.h"
+#include "kernels/depthwise.h"
+#include "kernels/pool.h"
+
+#define FNN_KERNEL(type, name, arguments) .name = name,
+const fnn_kernel_table FNN_JOIN(fnn_kernels_, FNN_ISA) = {
+    .lanes = FNN_LANES,
+#include "kernels.def"
+};
+#undef FNN_KERNEL

@@ -1,0 +1,129 @@
+/* team.c: threads.  The only file that knows OpenMP. */
+#define _POSIX_C_SOURCE 200809L /* nanosleep */
+#define _DEFAULT_SOURCE         /* _SC_NPROCESSORS_ONLN */
+#define _DARWIN_C_SOURCE
+
+#include "team.h"
+
+#include "fnn.h"
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+#ifdef _WIN32
+#include <windows.h>
+#else
+#include <sched.h>
+#include <time.h>
+#endif
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+#endif
+
+static atomic_int forked;
+static atomic_int busy; /* workers of all teams at this moment: several Python threads may each run one */
+static atomic_int processors;
+
+int fnn_openmp(void) {
+#ifdef _OPENMP
+  return 1;
+#else
+  return 0;
+#endif
+}
+
+int fnn_openmp_max_threads(void) {
+#ifdef _OPENMP
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+void fnn_forked(void) {
+  atomic_store(&forked, 1);
+  atomic_store(&busy, 0); /* the parent's other threads are not here */
+}
+
+#ifdef _OPENMP
+static void run_team(int threads, fnn_team_work *work, void *context) {
+  if (threads > FNN_MAX_THREADS) threads = FNN_MAX_THREADS;
+  if (atomic_load(&processors) == 0) atomic_store(&processors, omp_get_num_procs());
+  atomic_fetch_add(&busy, threads);
+#pragma omp parallel num_threads(threads)
+  work(context, omp_get_thread_num(), omp_get_num_threads());
+  atomic_fetch_sub(&busy, threads);
+}
+#endif
+
+void fnn_team_run(int threads, fnn_team_work *work, void *context) {
+#ifdef _OPENMP
+  if (threads > 1 && !atomic_load(&forked)) {
+    run_team(threads, work, context);
+    return;
+  }
+#endif
+  (void)threads;
+  work(context, 0, 1);
+}
+
+static void pause_briefly(void) {
+#if defined(__x86_64__) || defined(_M_X64)
+  _mm_pause();
+#elif defined(__aarch64__) && !defined(_MSC_VER)
+  __asm__ volatile("yield");
+#elif defined(_M_ARM64)
+  __yield();
+#endif
+}
+
+static void yield_processor(void) {
+#ifdef _WIN32
+  SwitchToThread();
+#else
+  sched_yield();
+#endif
+}
+
+static void sleep_briefly(void) {
+#ifdef _WIN32
+  Sleep(1);
+#else
+  struct timespec t = {0, 50000};
+  nanosleep(&t, NULL);
+#endif
+}
+
+/* Spinning answers in nanoseconds but takes a processor from whoever we wait for when there are more workers than
+ * processors; so then, and after some 50 microseconds in any case, the processor is offered first, and after some
+ * hundred offers we sleep. */
+static void wait_for_change(atomic_uint *generation, unsigned seen) {
+  int crowded = atomic_load_explicit(&busy, memory_order_relaxed) > atomic_load_explicit(&processors, memory_order_relaxed);
+  int spins = crowded ? 50 : 2000;
+  for (int i = 0;; i++) {
+    if (atomic_load_explicit(generation, memory_order_acquire) != seen) return;
+    if (i < spins) {
+      pause_briefly();
+    } else if (i < spins + 200) {
+      yield_processor();
+    } else {
+      sleep_briefly();
+    }
+  }
+}
+
+int fnn_barrier_wait(fnn_barrier *barrier, int workers, int flags) {
+  if (workers == 1) return flags;
+  unsigned seen = atomic_load_explicit(&barrier->generation, memory_order_relaxed);
+  if (flags) atomic_fetch_or_explicit(&barrier->flags, flags, memory_order_relaxed);
+  if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == workers - 1) {
+    barrier->agreed = atomic_exchange_explicit(&barrier->flags, 0, memory_order_relaxed);
+    atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
+    atomic_store_explicit(&barrier->generation, seen + 1, memory_order_release);
+  } else {
+    wait_for_change(&barrier->generation, seen);
+  }
+  return barrier->agreed;
+}

@@ -1,0 +1,1 @@
+"""Programs and the passes over them: trace, differentiate, fuse, lower, place."""

@@ -1,0 +1,334 @@
+"""A model is a program of primitives: tensors, instructions, and the flat list that holds them.
+
+`apply` is the single door through which every primitive is used.  Given arrays only, it computes at once with the
+primitive's NumPy reference.  Given a `Tensor` (or, while a program is being traced, a `Variable`), it appends an
+instruction to the program and returns symbolic tensors.
+"""
+
+import contextlib
+import threading
+
+import numpy as np
+
+from fastnn import config
+
+
+class Arithmetic:
+    """Python's operators, spelled with `fastnn.ops`; shared by tensors and variables."""
+
+    __array_ufunc__ = None  # NumPy arrays on the left leave the operation to us
+    __hash__ = object.__hash__
+
+    def __add__(self, other):
+        return _ops().add(self, other)
+
+    def __radd__(self, other):
+        return _ops().add(other, self)
+
+    def __sub__(self, other):
+        return _ops().subtract(self, other)
+
+    def __rsub__(self, other):
+        return _ops().subtract(other, self)
+
+    def __mul__(self, other):
+        return _ops().multiply(self, other)
+
+    def __rmul__(self, other):
+        return _ops().multiply(other, self)
+
+    def __truediv__(self, other):
+        return _ops().divide(self, other)
+
+    def __rtruediv__(self, other):
+        return _ops().divide(other, self)
+
+    def __pow__(self, other):
+        return _ops().power(self, other)
+
+    def __rpow__(self, other):
+        return _ops().power(other, self)
+
+    def __matmul__(self, other):
+        return _ops().matmul(self, other)
+
+    def __rmatmul__(self, other):
+        return _ops().matmul(other, self)
+
+    def __neg__(self):
+        return _ops().negative(self)
+
+    def __abs__(self):
+        return _ops().absolute(self)
+
+    def __lt__(self, other):
+        return _ops().less(self, other)
+
+    def __le__(self, other):
+        return _ops().less_equal(self, other)
+
+    def __gt__(self, other):
+        return _ops().greater(self, other)
+
+    def __ge__(self, other):
+        return _ops().greater_equal(self, other)
+
+    def __eq__(self, other):
+        return _ops().equal(self, other)
+
+    def __ne__(self, other):
+        return _ops().not_equal(self, other)
+
+    def __getitem__(self, key):
+        return _ops().getitem(self, key)
+
+    @property
+    def ndim(self):
+        return len(self.shape)
+
+    @property
+    def size(self):
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def __len__(self):
+        if not self.shape:
+            raise TypeError("len() of a tensor without axes")
+        return self.shape[0]
+
+
+def _ops():
+    from fastnn import ops
+
+    return ops
+
+
+class Tensor(Arithmetic):
+    """A value of a program: its shape and dtype are known, its numbers only when the program runs.
+
+    Attributes
+    ----------
+    program : Program
+    shape : tuple of int
+    dtype : str
+        ``"float32"``, ``"float64"``, ``"int32"`` or ``"bool"``.
+    kind : str
+        ``"input"``, ``"variable"`` (data is the Variable), ``"constant"`` (data is an array), ``"counter"`` (data is
+        the Variable that counts the runs) or ``"result"`` (data is the Instruction that makes it).
+    """
+
+    __slots__ = ("data", "dtype", "kind", "name", "program", "shape")
+
+    def __init__(self, program, shape, dtype, kind, data=None, name=""):
+        self.program, self.shape, self.dtype = program, tuple(int(n) for n in shape), dtype
+        self.kind, self.data, self.name = kind, data, name
+
+    @property
+    def producer(self):
+        return self.data if self.kind == "result" else None
+
+    def __repr__(self):
+        return f"<Tensor {self.name or self.kind} shape={self.shape} dtype={self.dtype}>"
+
+    def __bool__(self):
+        raise TypeError(
+            "a symbolic tensor has no truth value while the program is traced: use ops.where(condition, a, b) instead of "
+            "if, or compile(run_eagerly=True) to run the layer on arrays"
+        )
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError(
+            f"{self!r} has no numbers while the program is traced: use fastnn.ops in place of NumPy functions, or "
+            "compile(run_eagerly=True)"
+        )
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
+
+
+class Instruction:
+    """One primitive applied to tensors."""
+
+    __slots__ = ("attributes", "inputs", "outputs", "primitive", "scope")
+
+    def __init__(self, primitive, inputs, attributes, scope=""):
+        self.primitive, self.inputs, self.attributes, self.scope = primitive, tuple(inputs), attributes, scope
+        self.outputs = ()
+
+    def __repr__(self):
+        shapes = ", ".join(str(t.shape) for t in self.inputs)
+        results = ", ".join(str(t.shape) for t in self.outputs)
+        return f"{self.primitive.name}({shapes}) -> {results}"
+
+
+class Program:
+    """A flat list of instructions with its inputs, outputs and variable updates.
+
+    Use it as a context manager to trace: within it, reading a `Variable` gives a tensor and assigning one is recorded.
+    """
+
+    def __init__(self):
+        self.inputs = []
+        self.outputs = []
+        self.instructions = []
+        self.updates = {}  # Variable or Storage -> Tensor: written back when a run of the program ends
+        self.counter = None
+        self.random_streams = 0
+        self.losses = []  # scalar tensors from add_loss and activity regularizers
+        self.scopes = []
+        self._variables = {}
+
+    def __enter__(self):
+        _state.stack.append(self)
+        return self
+
+    def __exit__(self, *_):
+        _state.stack.pop()
+
+    def input(self, shape, dtype="float32", name=""):
+        """A new symbolic input of the program."""
+        tensor = Tensor(self, shape, dtype, "input", name=name or f"input_{len(self.inputs)}")
+        self.inputs.append(tensor)
+        return tensor
+
+    def variable(self, variable):
+        """The present value of a variable: what was assigned in this program, or what it held before."""
+        if variable in self.updates:
+            return self.updates[variable]
+        if getattr(variable, "storage", None) in self.updates:
+            start, flat = variable.offset, self.updates[variable.storage]
+            return _ops().reshape(flat[start : start + variable.size], variable.shape)
+        if variable not in self._variables:
+            self._variables[variable] = Tensor(
+                self, variable.shape, variable.dtype, "variable", variable, getattr(variable, "path", "")
+            )
+        return self._variables[variable]
+
+    def count(self, counter):
+        """How often the program has run, as a float scalar; each run adds one to the integer Variable `counter`."""
+        if self.counter is None:
+            self.counter = Tensor(self, (), config.floatx(), "counter", counter, "iteration")
+        return self.counter
+
+    def constant(self, value):
+        array = np.asarray(value)
+        if array.dtype.kind == "f":
+            dtype = "float64" if array.dtype == np.float64 and config.floatx() == "float64" else "float32"
+        else:
+            dtype = {"b": "bool", "i": "int32", "u": "int32"}.get(array.dtype.kind)
+        if dtype is None:
+            raise TypeError(f"a constant of dtype {array.dtype} cannot enter a program: give numbers or booleans")
+        return Tensor(self, array.shape, dtype, "constant", np.ascontiguousarray(array, dtype).reshape(array.shape))
+
+    def tensor(self, value):
+        """Any operand as a tensor of this program."""
+        if isinstance(value, Tensor):
+            if value.program is not self:
+                raise ValueError(
+                    f"{value!r} belongs to another program: a tensor made while one function was traced cannot be kept "
+                    "and used in another; return it from the function, or assign it to a Variable"
+                )
+            return value
+        if isinstance(value, Arithmetic):
+            return self.variable(value)
+        return self.constant(value)
+
+    def append(self, primitive, inputs, attributes):
+        instruction = Instruction(primitive, inputs, attributes, self.scopes[-1] if self.scopes else "")
+        results = primitive.infer(*instruction.inputs, **attributes)
+        instruction.outputs = tuple(Tensor(self, shape, dtype, "result", instruction) for shape, dtype in results)
+        self.instructions.append(instruction)
+        return instruction.outputs
+
+    @contextlib.contextmanager
+    def scope(self, name):
+        """Label the instructions traced inside with the layer they belong to."""
+        self.scopes.append(name)
+        try:
+            yield
+        finally:
+            self.scopes.pop()
+
+    def next_stream(self):
+        """A number that no other random primitive of this program uses."""
+        self.random_streams += 1
+        return self.random_streams - 1
+
+
+class _State(threading.local):
+    def __init__(self):
+        self.stack = [None]
+
+
+_state = _State()
+
+
+def current_program():
+    """The program being traced in this thread, or None."""
+    return _state.stack[-1]
+
+
+@contextlib.contextmanager
+def eager():
+    """Compute at once inside, even while a program is being traced (layers create their weights so)."""
+    _state.stack.append(None)
+    try:
+        yield
+    finally:
+        _state.stack.pop()
+
+
+def apply(primitive, *inputs, **attributes):
+    """Use a primitive: append it to a program, or compute it now.
+
+    Returns one tensor or array, or a tuple where the primitive has several outputs.
+    """
+    program = _program_of(inputs)
+    if program is None:
+        results = primitive.reference(*(as_array(x) for x in inputs), **attributes)
+        return results
+    tensors = [program.tensor(x) for x in _adopt(inputs)]
+    if all(t.kind == "constant" for t in tensors):
+        results = primitive.reference(*(t.data for t in tensors), **attributes)
+        results = tuple(map(program.constant, results if primitive.n_outputs > 1 else (results,)))
+    else:
+        results = program.append(primitive, tensors, attributes)
+    return results if primitive.n_outputs > 1 else results[0]
+
+
+def _program_of(inputs):
+    for value in inputs:
+        if isinstance(value, Tensor):
+            return value.program
+    if current_program() is not None and any(isinstance(value, Arithmetic) for value in inputs):
+        return current_program()
+    return None
+
+
+def _adopt(inputs):
+    """Python numbers take the dtype of the tensors beside them, as in NumPy."""
+    dtypes = {v.dtype for v in inputs if isinstance(v, Arithmetic)}
+    floating = next((d for d in dtypes if d.startswith("float")), None)
+    for value in inputs:
+        if floating and isinstance(value, (int, float)) and not isinstance(value, bool):
+            yield np.asarray(value, floating)
+        elif isinstance(value, float):
+            yield np.asarray(value, config.floatx())
+        else:
+            yield value
+
+
+def as_array(value):
+    """An operand of an eager computation as a NumPy array.
+
+    Arrays keep their dtype; Python numbers stay Python numbers (they are weak); lists become floatx or int32.
+    """
+    if isinstance(value, (np.ndarray, np.generic, bool, int, float)):
+        return value
+    if isinstance(value, Arithmetic):
+        return value.value
+    array = np.asarray(value)
+    if hasattr(value, "__array__"):
+        return array
+    if array.dtype.kind == "f":
+        return array.astype(config.floatx())
+    return array.astype("int32") if array.dtype.kind in "iu" else array

@@ -1,0 +1,174 @@
+"""Pooling over windows of images (n, h, w, c), and of sequences as images of height 1."""
+
+import numpy as np
+
+from fastnn.graph.program import apply
+from fastnn.ops.conv import as_tuple, images_back, images_from, output_size, window_geometry
+from fastnn.ops.primitive import Primitive
+
+
+def _pooled_shape(x, window, strides, pad):
+    n, h, w, c = x.shape
+    p = output_size(h, window[0], strides[0], 1, pad[0])
+    q = output_size(w, window[1], strides[1], 1, pad[1])
+    if p < 1 or q < 1:
+        raise ValueError(
+            f'pooling: a window of {window[0]}x{window[1]} is larger than the input {h}x{w}: use padding="same" or a '
+            "smaller window"
+        )
+    return n, p, q, c
+
+
+def _sizes(x_shape, y_shape, window, strides, pad):
+    (n, h, w, c), (_, p, q, _) = x_shape, y_shape
+    return {
+        "n": n, "h": h, "w": w, "c": c, "p": p, "q": q, "r": window[0], "s": window[1],
+        "stride_h": strides[0], "stride_w": strides[1], "pad_top": pad[0][0], "pad_left": pad[1][0],
+    }  # fmt: skip
+
+
+def _windows(padded, p, q, window, strides):
+    """The (n, p, q, c) elements under every place of the window, in order."""
+    for i in range(window[0]):
+        for j in range(window[1]):
+            rows = slice(i, i + (p - 1) * strides[0] + 1, strides[0])
+            cols = slice(j, j + (q - 1) * strides[1] + 1, strides[1])
+            yield (slice(None), rows, cols)
+
+
+class MaxPool2D(Primitive):
+    """The largest element of each window, and its place in the window (the first of equals; NaN wins)."""
+
+    n_outputs = 2
+
+    def infer(self, x, window, strides, pad):
+        shape = _pooled_shape(x, window, strides, pad)
+        return [(shape, x.dtype), (shape, "int32")]
+
+    def reference(self, x, window, strides, pad):
+        _, p, q, _ = _pooled_shape(x, window, strides, pad)
+        padded = np.pad(x, ((0, 0), *pad, (0, 0)), constant_values=-np.inf)
+        taps = np.stack([padded[w] for w in _windows(padded, p, q, window, strides)])
+        winner = np.argmax(taps, axis=0)
+        return np.take_along_axis(taps, winner[None], 0)[0], winner.astype(np.int32)
+
+    def gradient(self, gradients, inputs, outputs, **attributes):
+        return (apply(_max_pool2d_gradient, gradients[0], outputs[1], shape=inputs[0].shape, **attributes),)
+
+    def lower(self, lowering, instruction):
+        (x,), (y, _) = instruction.inputs, instruction.outputs
+        lowering.step("max_pool2d", (x,), instruction.outputs, _sizes(x.shape, y.shape, **instruction.attributes))
+
+
+class MaxPool2DGradient(Primitive):
+    """Each dy is added to the place that won its window."""
+
+    def infer(self, dy, winner, shape, **attributes):
+        return [(shape, dy.dtype)]
+
+    def reference(self, dy, winner, shape, window, strides, pad):
+        _, p, q, _ = dy.shape
+        padded = np.zeros([n + sum(w) for n, w in zip(shape, ((0, 0), *pad, (0, 0)), strict=True)], dy.dtype)
+        for k, place in enumerate(_windows(padded, p, q, window, strides)):
+            padded[place] += np.where(winner == k, dy, 0)
+        return _cropped(padded, shape, pad)
+
+    def lower(self, lowering, instruction):
+        attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
+        dy, (dx,) = instruction.inputs[0], instruction.outputs
+        sizes = _sizes(dx.shape, dy.shape, **attributes)
+        lowering.step("max_pool2d_gradient", instruction.inputs, (dx,), sizes)
+
+
+def _cropped(padded, shape, pad):
+    (top, _), (left, _) = pad
+    return np.ascontiguousarray(padded[:, top : top + shape[1], left : left + shape[2]])
+
+
+def _counts(x_shape, dtype, p, q, window, strides, pad):
+    """How many elements inside the image each window has: (1, p, q, 1)."""
+    inside = np.pad(np.ones((1, *x_shape[1:3], 1), dtype), ((0, 0), *pad, (0, 0)))
+    return sum(inside[w] for w in _windows(inside, p, q, window, strides))
+
+
+class AveragePool2D(Primitive):
+    """The mean of each window; places outside the image are not counted."""
+
+    def infer(self, x, window, strides, pad):
+        return [(_pooled_shape(x, window, strides, pad), x.dtype)]
+
+    def reference(self, x, window, strides, pad):
+        _, p, q, _ = _pooled_shape(x, window, strides, pad)
+        padded = np.pad(x, ((0, 0), *pad, (0, 0)))
+        total = sum(padded[w] for w in _windows(padded, p, q, window, strides))
+        return total / _counts(x.shape, x.dtype, p, q, window, strides, pad)
+
+    def gradient(self, gradients, inputs, outputs, **attributes):
+        return (apply(_average_pool2d_gradient, gradients[0], shape=inputs[0].shape, **attributes),)
+
+    def lower(self, lowering, instruction):
+        (x,), (y,) = instruction.inputs, instruction.outputs
+        lowering.step("average_pool2d", (x,), (y,), _sizes(x.shape, y.shape, **instruction.attributes))
+
+
+class AveragePool2DGradient(Primitive):
+    """Each dy is shared equally by the elements of its window."""
+
+    def infer(self, dy, shape, **attributes):
+        return [(shape, dy.dtype)]
+
+    def reference(self, dy, shape, window, strides, pad):
+        _, p, q, _ = dy.shape
+        share = dy / _counts(shape, dy.dtype, p, q, window, strides, pad)
+        padded = np.zeros([n + sum(w) for n, w in zip(shape, ((0, 0), *pad, (0, 0)), strict=True)], dy.dtype)
+        for place in _windows(padded, p, q, window, strides):
+            padded[place] += share
+        return _cropped(padded, shape, pad)
+
+    def gradient(self, gradients, inputs, outputs, shape, **attributes):
+        return (apply(_average_pool2d, gradients[0], **attributes),)
+
+    def lower(self, lowering, instruction):
+        attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
+        (dy,), (dx,) = instruction.inputs, instruction.outputs
+        lowering.step("average_pool2d_gradient", (dy,), (dx,), _sizes(dx.shape, dy.shape, **attributes))
+
+
+_max_pool2d = MaxPool2D("max_pool2d")
+_max_pool2d_gradient = MaxPool2DGradient("max_pool2d_gradient")
+_average_pool2d = AveragePool2D("average_pool2d")
+_average_pool2d_gradient = AveragePool2DGradient("average_pool2d_gradient")
+
+
+def _pool(primitive, inputs, pool_size, strides, padding, data_format):
+    rank = len(inputs.shape) - 2
+    x = images_from(inputs, data_format, rank)
+    window = as_tuple(pool_size, rank, "pool_size")
+    window = (1, *window) if rank == 1 else window
+    strides = pool_size if strides is None else strides
+    strides, _, pad = window_geometry(x.shape[1:3], window, strides, 1, padding, rank, "pooling")
+    result = apply(primitive, x, window=window, strides=strides, pad=pad)
+    y = result[0] if isinstance(result, tuple) else result
+    return images_back(y, data_format, rank)
+
+
+def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The largest element of each window.
+
+    Parameters
+    ----------
+    inputs : tensor of shape (n, h, w, c) or (n, w, c)
+    pool_size, strides : int or tuple of int
+        Strides default to the window.
+    padding : {"valid", "same"}
+
+    Returns
+    -------
+    tensor of shape (n, p, q, c) or (n, q, c)
+    """
+    return _pool(_max_pool2d, inputs, pool_size, strides, padding, data_format)
+
+
+def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The mean of each window, counting only elements inside the input; arguments as `max_pool`."""
+    return _pool(_average_pool2d, inputs, pool_size, strides, padding, data_format)

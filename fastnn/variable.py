@@ -1,0 +1,155 @@
+"""Variables: the arrays that training changes, and the storage that keeps many of them side by side."""
+
+import numpy as np
+
+from fastnn.graph.program import Arithmetic, Tensor, current_program
+
+ALIGNMENT = 64  # bytes: every variable starts on a cache line
+
+
+class Storage(Arithmetic):
+    """One block of memory with several variables in it, each on a cache line of its own.
+
+    It behaves as a variable itself, of shape (size,): an optimiser updates all weights of a model in one pass over it.
+
+    Attributes
+    ----------
+    flat : float32, float64 or int32 array of shape (size,)
+        The elements, the gaps between variables included (they stay zero).
+    """
+
+    def __init__(self, variables, dtype):
+        self.dtype = dtype
+        self.variables = list(variables)
+        item = np.dtype(dtype).itemsize
+        step = ALIGNMENT // item
+        self.offsets, size = [], 0
+        for variable in self.variables:
+            self.offsets.append(size)
+            size += -(-max(variable.size, 1) // step) * step
+        self.flat = _aligned_zeros(size, dtype)
+        self.shape = (size,)
+
+    @property
+    def value(self):
+        return self.flat
+
+    def adopt(self):
+        """Move the variables in: they keep their values and live here from now on."""
+        for variable, offset in zip(self.variables, self.offsets, strict=True):
+            self._move(variable, offset)
+
+    def _move(self, variable, offset):
+        view = self.flat[offset : offset + variable.size].reshape(variable.shape)
+        view[...] = variable.value
+        variable.place(self, offset, view)
+
+
+def _aligned_zeros(size, dtype):
+    raw = np.zeros(size * np.dtype(dtype).itemsize + ALIGNMENT, np.uint8)
+    start = -raw.ctypes.data % ALIGNMENT
+    return raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
+
+
+def gather_storage(variables, dtype):
+    """The storage that holds exactly these variables in this order, made if there is none yet."""
+    variables = list(variables)
+    if variables:
+        storage = variables[0].storage
+        same = len(storage.variables) == len(variables) and storage.dtype == dtype
+        if same and all(a is b for a, b in zip(storage.variables, variables, strict=True)):
+            return storage
+    storage = Storage(variables, dtype)
+    storage.adopt()
+    return storage
+
+
+class Variable(Arithmetic):
+    """An array that a program may change.
+
+    Parameters
+    ----------
+    initializer : array-like or callable
+        The first value, or a function ``(shape, dtype)`` that makes it.
+    shape : tuple of int, optional
+        Needed with a callable.
+    dtype : str, optional
+        ``floatx()`` unless given.
+    trainable : bool
+    name : str
+    """
+
+    def __init__(self, initializer, shape=None, dtype=None, trainable=True, name="variable"):
+        from fastnn import config
+
+        self.dtype = dtype or config.floatx()
+        self.trainable, self.name, self.path = bool(trainable), name, name
+        self.regularizer = self.constraint = None
+        if callable(initializer):
+            if shape is None:
+                raise ValueError(f"Variable {name!r}: a callable initializer needs a shape")
+            initializer = initializer(tuple(shape), dtype=self.dtype)
+        first = np.array(initializer, self.dtype)
+        self.shape = first.shape
+        self._value = first
+        self.storage = None
+        storage = Storage([self], self.dtype)
+        storage.adopt()
+
+    def place(self, storage, offset, view):
+        self.storage, self.offset, self._value = storage, offset, view
+
+    @property
+    def value(self):
+        """The numbers: a NumPy array that the next training step changes.  Copy it to keep it."""
+        return self._value
+
+    def numpy(self):
+        """A copy of the numbers."""
+        return self._value.copy()
+
+    def assign(self, value):
+        """Replace the numbers; inside a traced program, when the program has run."""
+        program = value.program if isinstance(value, Tensor) else current_program()
+        shape = np.shape(value) if not hasattr(value, "shape") else tuple(value.shape)
+        if shape != self.shape:
+            raise ValueError(f"Variable {self.path!r}: expected a value of shape {self.shape}, received {shape}")
+        if program is not None:
+            tensor = program.tensor(value)
+            if tensor.dtype != self.dtype:
+                from fastnn import ops
+
+                tensor = ops.cast(tensor, self.dtype)
+            program.updates[self] = tensor
+        else:
+            self._value[...] = value.value if isinstance(value, Arithmetic) else value
+        return self
+
+    def assign_add(self, value):
+        """``assign(self + value)``."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value):
+        """``assign(self - value)``."""
+        return self.assign(self - value)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self._value, dtype or self.dtype)
+
+    def __float__(self):
+        return float(self._value)
+
+    def __int__(self):
+        return int(self._value)
+
+    def __repr__(self):
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._value}>"
+
+    def __reduce__(self):
+        return _rebuild, (self.numpy(), self.dtype, self.trainable, self.name, self.path)
+
+
+def _rebuild(value, dtype, trainable, name, path):
+    variable = Variable(value, dtype=dtype, trainable=trainable, name=name)
+    variable.path = path
+    return variable
