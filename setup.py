@@ -1,8 +1,8 @@
 """Builds the one extension module, ``fastnn.engine.native``.
 
-``csrc/kernels.c`` is compiled once for each row of ``csrc/isa.def`` that belongs to this family of CPUs, with the row's
-flags; everything else is compiled once, for the baseline CPU. Environment: ``FASTNN_SANITIZE=address,undefined`` builds
-with these sanitizers.
+``csrc/kernels.c`` is compiled once for each row of ``csrc/isa.def`` that belongs to this family of CPUs, with
+the row's flags; everything else is compiled once, for the baseline CPU. Environment:
+``FASTNN_SANITIZE=address,undefined`` builds with these sanitizers.
 """
 
 import os
@@ -17,10 +17,12 @@ from typing import NamedTuple
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.modified import newer_group
 
 CSRC = Path("csrc")
-HEADERS = sorted(str(path) for pattern in ("*.h", "*.def", "isa/*.h", "kernels/*.h") for path in CSRC.glob(pattern))
-SOURCES = sorted(str(path) for path in CSRC.glob("*.c") if path.name != "kernels.c")
+KERNELS = CSRC / "kernels.c"
+SOURCES = sorted(str(path) for path in CSRC.glob("*.c") if path != KERNELS)
+HEADERS = sorted(str(path) for path in CSRC.rglob("*") if path.suffix in (".h", ".def"))
 COMPILE_JOBS = 2
 
 ISA_ROW = re.compile(r'^FNN_ISA\((\w+), (\w+), "([^"]*)", "([^"]*)",', re.MULTILINE)
@@ -75,11 +77,15 @@ def openmp_candidates(msvc: bool) -> list[Flags]:
         return [Flags(["/openmp"], [])]
     if sys.platform != "darwin":
         return [Flags(["-fopenmp"], ["-fopenmp"])]
-    prefixes = [os.environ.get("LIBOMP_PREFIX"), "/opt/homebrew/opt/libomp", "/usr/local/opt/libomp", sys.prefix]
+    prefixes = [
+        os.environ.get("LIBOMP_PREFIX", sys.prefix),
+        "/opt/homebrew/opt/libomp",
+        "/usr/local/opt/libomp",
+    ]
     return [
         Flags(["-Xpreprocessor", "-fopenmp", f"-I{prefix}/include"], [f"-L{prefix}/lib", "-lomp"])
         for prefix in prefixes
-        if prefix and Path(prefix, "include", "omp.h").exists()
+        if Path(prefix, "include", "omp.h").exists()
     ]
 
 
@@ -92,7 +98,9 @@ class BuildExtension(build_ext):
     """Adds the tested flags and the kernel objects to the extension, and compiles files side by side."""
 
     def build_extension(self, ext: Extension) -> None:
-        """Compile the kernels for each ISA, then the extension."""
+        """Compile the kernels for each ISA, then the extension, unless it is newer than its sources."""
+        if not self.force and not newer_group(ext.sources + ext.depends, self.get_ext_fullpath(ext.name)):
+            return
         msvc = self.compiler.compiler_type == "msvc"
         base, openmp = base_flags(msvc), self.find_openmp(msvc)
         flags = Flags(base.compile + openmp.compile, base.link + openmp.link)
@@ -116,7 +124,7 @@ class BuildExtension(build_ext):
     def compile_kernels(self, isa: Isa, msvc: bool, flags: list[str]) -> str:
         """Compile kernels.c with the flags of one ISA, into a folder of its own; return the object's path."""
         (object_file,) = self.compiler.compile(
-            [str(CSRC / "kernels.c")],
+            [str(KERNELS)],
             output_dir=str(Path(self.build_temp, isa.name)),
             macros=[("FNN_ISA", isa.name)],
             include_dirs=[str(CSRC)],
@@ -139,7 +147,9 @@ class BuildExtension(build_ext):
             source = Path(folder, "probe.c")
             source.write_text(program)
             try:
-                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags.compile)
+                objects = self.compiler.compile(
+                    [str(source)], output_dir=folder, extra_postargs=flags.compile
+                )
                 self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=flags.link)
             except Exception as error:  # each compiler class raises its own
                 print(f"fastnn: {' '.join(flags.compile)}: {error}", file=sys.stderr)
@@ -153,7 +163,7 @@ def extensions() -> list[Extension]:
         "fastnn.engine.native",
         sources=["fastnn/engine/native.pyx", *SOURCES],
         include_dirs=[str(CSRC)],
-        depends=[*HEADERS, "setup.py"],
+        depends=[*HEADERS, str(KERNELS), "setup.py"],
     )
     return cythonize([native], language_level=3)
 

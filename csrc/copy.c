@@ -64,6 +64,12 @@ static int merges(const axis *outer, const axis *inner) {
   return outer->in == inner->in * inner->size && outer->out == inner->out * inner->size;
 }
 
+static void swap(axis *a, axis *b) {
+  axis saved = *a;
+  *a = *b;
+  *b = saved;
+}
+
 /* Fewest axes, the last one innermost in y; the first ones have size 1.  Where the last is strided in x and another is
  * not, that one becomes the last but one: the two are transposed tile by tile. */
 static void normalise(axis a[RANK]) {
@@ -82,10 +88,7 @@ static void normalise(axis a[RANK]) {
     for (int j = i + 1; j < n; j++) kept[j] = kept[j + 1];
   }
   for (int i = 0; i < n - 2 && kept[n - 1].in != 1; i++) {
-    if (kept[i].in != 1) continue;
-    axis unit = kept[i];
-    for (int j = i; j < n - 2; j++) kept[j] = kept[j + 1];
-    kept[n - 2] = unit;
+    if (kept[i].in == 1) swap(&kept[i], &kept[i + 1]);
   }
   for (int i = 0; i < RANK; i++) a[i] = i < RANK - n ? (axis){1, 0, 0} : kept[i - (RANK - n)];
 }

@@ -1,6 +1,6 @@
-/* elementwise.c: steps that are elementwise code alone, and the checks for code anywhere. */
+/* elementwise.c: steps that are elementwise code alone (an epilogue to nothing), and the checks for code anywhere. */
 #include "bytecode.h"
-#include "dispatch.h"
+#include "epilogue.h"
 
 enum { CHUNK = 8192 }; /* elements: some microseconds of work, whole blocks */
 
@@ -30,7 +30,7 @@ static ptrdiff_t view_extent(const fnn_view *v, ptrdiff_t count) {
 }
 
 /* Backwards over the code: which registers are read later?  Leaves the masks in the stores. */
-static unsigned mark_dead(const fnn_code *code) {
+static void mark_dead(const fnn_code *code) {
   unsigned needed = 0;
   for (int32_t i = code->n_instructions - 1; i >= 0; i--) {
     fnn_instruction *in = &code->instruction[i];
@@ -45,7 +45,6 @@ static unsigned mark_dead(const fnn_code *code) {
     if (arities[in->op] > 1) needed |= 1u << in->b;
     if (arities[in->op] > 2) needed |= 1u << in->c;
   }
-  return needed;
 }
 
 const char *fnn_code_prepare(const fnn_step *step, ptrdiff_t count) {
@@ -58,15 +57,12 @@ const char *fnn_code_prepare(const fnn_step *step, ptrdiff_t count) {
     }
   }
   for (int32_t i = 0; i < code->n_instructions; i++) {
-    const fnn_instruction *in = &code->instruction[i];
-    if (in->op == FNN_OP_store && code->view[in->dst].kind != FNN_VIEW_CONTIGUOUS) {
-      return "a store needs a contiguous view";
-    }
-    if (in->op == FNN_OP_random_uniform && (uint64_t)count > (uint64_t)1 << 34) {
+    if (code->instruction[i].op == FNN_OP_random_uniform && (uint64_t)count > (uint64_t)1 << 34) {
       return "a random stream has 2^34 elements";
     }
   }
-  return mark_dead(code) ? "a register is read before it is written" : NULL;
+  mark_dead(code);
+  return NULL;
 }
 
 double fnn_code_work(const fnn_code *code) {
@@ -88,8 +84,7 @@ const char *fnn_elementwise_prepare(fnn_step *step) {
   ptrdiff_t count = ((const fnn_elementwise_dims *)step->dim)->count;
   if (step->code == NULL) return "elementwise: no code";
   if (count < 0) return "elementwise: negative size";
-  const char *error = fnn_code_prepare(step, count);
-  if (error) return error;
+  if (!fnn_epilogue_fits(step, count)) return "elementwise: the code does not run over the output";
   step->chunks = fnn_ceil_div(count, CHUNK);
   step->scratch_bytes = 0;
   step->work = (double)count * fnn_code_work(step->code);
@@ -97,8 +92,6 @@ const char *fnn_elementwise_prepare(fnn_step *step) {
 }
 
 void fnn_elementwise_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  char *operand[FNN_MAX_OPERANDS];
-  fnn_code_operands(step, worker, operand);
   ptrdiff_t begin = chunk * CHUNK;
-  fnn_kernel->elementwise_run(step->code, operand, begin, fnn_min(begin + CHUNK, step->code->count), worker);
+  fnn_epilogue(step, worker, begin, fnn_min(begin + CHUNK, step->code->count));
 }

@@ -21,6 +21,8 @@ static int same_type(const fnn_feed *feed) {
 
 static int in_place(const fnn_feed *feed) { return feed->index == NULL && same_type(feed); }
 
+ptrdiff_t fnn_feed_staging(const fnn_feed *feed) { return in_place(feed) ? 0 : feed->batch * feed->row * 4; }
+
 static ptrdiff_t chunk_rows(const fnn_feed *feed) {
   return feed->row < CHUNK_ELEMENTS ? CHUNK_ELEMENTS / (feed->row > 0 ? feed->row : 1) : 1;
 }

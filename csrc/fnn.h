@@ -29,7 +29,8 @@ enum {
   FNN_MAX_RANK = 6,       /* axes of a strided view, after neighbouring axes are merged */
   FNN_MAX_BASES = 64,     /* blocks of memory one program refers to */
   FNN_REGISTERS = 16,     /* virtual registers of the elementwise bytecode */
-  FNN_BLOCK = 256         /* elements in one virtual register */
+  FNN_BLOCK = 256,        /* elements in one virtual register */
+  FNN_MAX_THREADS = 256   /* in one team */
 };
 
 /* What a run reports.  Everything but FNN_OK leaves the program usable. */
@@ -168,8 +169,10 @@ typedef struct fnn_feed {
   ptrdiff_t rows;       /* rows in data: each index is checked against it */
   ptrdiff_t batch;      /* rows for each iteration */
   ptrdiff_t row;        /* elements in one row */
-  char *staging;        /* batch*row*4 bytes, used when rows must be gathered or converted */
+  char *staging;        /* fnn_feed_staging bytes */
 } fnn_feed;
+
+ptrdiff_t fnn_feed_staging(const fnn_feed *feed); /* batch*row*4 when rows must be gathered or converted, else 0 */
 
 /* A program output written straight into the user's array: base[base] = data + t*stride at iteration t. */
 typedef struct fnn_drain {
@@ -208,6 +211,7 @@ int fnn_program_run(const fnn_program *program, fnn_run *run);
 /* ---- the machine ---------------------------------------------------------------------------------------------- */
 
 double fnn_clock(void);                     /* seconds, monotonic */
+void fnn_use_huge_pages(void *data, size_t bytes); /* asks for them, where the system can: faster to touch first */
 int fnn_isa_count(void);                    /* rows of isa.def that were built */
 const char *fnn_isa_name(int i);            /* best last */
 int fnn_isa_supported(int i);               /* CPU and operating system */

@@ -23,4 +23,33 @@ typedef struct fnn_gemm {
   int accumulate;
 } fnn_gemm;
 
+/* y(i, ch) = [y(i, ch) +] sum over u < r, v < s of x[i*x_pixel + u*x_row + v*x_tap + ch] * w[u*w_row + v*w_tap + ch]
+ * for i < pixels, ch < channels; y(i, ch) at y + i*y_pixel + ch. */
+typedef struct fnn_depthwise {
+  ptrdiff_t channels, pixels, r, s;
+  const float *x;
+  ptrdiff_t x_pixel, x_row, x_tap;
+  const float *w;
+  ptrdiff_t w_row, w_tap;
+  float *y;
+  ptrdiff_t y_pixel;
+  int accumulate;
+} fnn_depthwise;
+
+/* dw[ch] += sum over u < rows, i < pixels of x[u*x_row + i*x_pixel + ch] * dy[u*dy_row + i*dy_pixel + ch] */
+typedef struct fnn_depthwise_gradient {
+  ptrdiff_t channels, rows, pixels;
+  const float *x;
+  ptrdiff_t x_row, x_pixel;
+  const float *dy;
+  ptrdiff_t dy_row, dy_pixel;
+  float *dw;
+} fnn_depthwise_gradient;
+
+/* Windows of r x s places for i < pixels outputs: place (u, v) of output i at i*x_pixel + u*x_row + v*channels in the
+ * input, outputs contiguous.  (u, v) has the number first + u*number_row + v. */
+typedef struct fnn_pool {
+  ptrdiff_t channels, pixels, r, s, x_pixel, x_row, first, number_row;
+} fnn_pool;
+
 #endif

@@ -16,9 +16,15 @@
 
 #include "dispatch.h"
 
+#include "kernels/math.h"
+#include "kernels/random.h"
+#include "kernels/elementwise.h"
+#include "kernels/reduce.h"
+#include "kernels/softmax.h"
 #include "kernels/gemm.h"
 #include "kernels/depthwise.h"
 #include "kernels/pool.h"
+#include "kernels/peak.h"
 
 #define FNN_KERNEL(type, name, arguments) .name = name,
 const fnn_kernel_table FNN_JOIN(fnn_kernels_, FNN_ISA) = {

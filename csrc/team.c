@@ -53,7 +53,7 @@ static void run_team(int threads, fnn_team_work *work, void *context) {
   if (atomic_load(&processors) == 0) atomic_store(&processors, omp_get_num_procs());
   atomic_fetch_add(&busy, threads);
 #pragma omp parallel num_threads(threads)
-  work(context, omp_get_thread_num(), omp_get_num_threads());
+  work(context, omp_get_thread_num());
   atomic_fetch_sub(&busy, threads);
 }
 #endif
@@ -66,7 +66,7 @@ void fnn_team_run(int threads, fnn_team_work *work, void *context) {
   }
 #endif
   (void)threads;
-  work(context, 0, 1);
+  work(context, 0);
 }
 
 static void pause_briefly(void) {
@@ -99,11 +99,12 @@ static void sleep_briefly(void) {
 /* Spinning answers in nanoseconds but takes a processor from whoever we wait for when there are more workers than
  * processors; so then, and after some 50 microseconds in any case, the processor is offered first, and after some
  * hundred offers we sleep. */
-static void wait_for_change(atomic_uint *generation, unsigned seen) {
+unsigned fnn_wait_for_change(atomic_uint *value, unsigned seen) {
   int crowded = atomic_load_explicit(&busy, memory_order_relaxed) > atomic_load_explicit(&processors, memory_order_relaxed);
   int spins = crowded ? 50 : 2000;
   for (int i = 0;; i++) {
-    if (atomic_load_explicit(generation, memory_order_acquire) != seen) return;
+    unsigned now = atomic_load_explicit(value, memory_order_acquire);
+    if (now != seen) return now;
     if (i < spins) {
       pause_briefly();
     } else if (i < spins + 200) {
@@ -112,18 +113,4 @@ static void wait_for_change(atomic_uint *generation, unsigned seen) {
       sleep_briefly();
     }
   }
-}
-
-int fnn_barrier_wait(fnn_barrier *barrier, int workers, int flags) {
-  if (workers == 1) return flags;
-  unsigned seen = atomic_load_explicit(&barrier->generation, memory_order_relaxed);
-  if (flags) atomic_fetch_or_explicit(&barrier->flags, flags, memory_order_relaxed);
-  if (atomic_fetch_add_explicit(&barrier->arrived, 1, memory_order_acq_rel) == workers - 1) {
-    barrier->agreed = atomic_exchange_explicit(&barrier->flags, 0, memory_order_relaxed);
-    atomic_store_explicit(&barrier->arrived, 0, memory_order_relaxed);
-    atomic_store_explicit(&barrier->generation, seen + 1, memory_order_release);
-  } else {
-    wait_for_change(&barrier->generation, seen);
-  }
-  return barrier->agreed;
 }

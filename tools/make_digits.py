@@ -26,7 +26,7 @@ def read(folder, name, shape):
 
 
 def select(labels, count):
-    """Return the row numbers of `count` pictures of every class, evenly spaced over the set, in ascending order."""
+    """Return the rows of `count` pictures of every class, evenly spaced over the set, in ascending order."""
     chosen = []
     for label in range(CLASSES):
         rows = np.flatnonzero(labels == label)

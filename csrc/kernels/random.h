@@ -5,7 +5,7 @@
  *   key     = (seed low, seed high)
  *   counter = (c, stream, step low, step high)
  * and element i takes word (i / 16) % 4 of counter c = (i / 64) * 16 + i % 16: sixteen neighbours come from sixteen
- * neighbouring counters, so a vector of any ISA is filled without a shuffle.  c has 32 bits, so a stream has 2^34 elements.
+ * neighbouring counters, so a vector of any ISA is filled without a shuffle.  c has 32 bits: a stream, 2^34 elements.
  * Uniform numbers in [0, 1) are the upper 24 bits of the word times 2^-24.  NumPy twin: fastnn/ops/philox.py. */
 #ifndef FNN_KERNELS_RANDOM_H
 #define FNN_KERNELS_RANDOM_H

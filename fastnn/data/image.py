@@ -67,7 +67,7 @@ def _decode(stream, mode):
 
 
 def _convert(image, mode):
-    """Convert a PIL image to 8 bits a channel; where transparency is dropped, the colours stay as they are."""
+    """Convert a PIL image to 8 bits a channel; dropping transparency leaves the colours as they are."""
     if image.mode.startswith("I"):
         image = _pillow().fromarray((np.asarray(image) >> 8).astype(np.uint8))
     elif "transparency" in image.info:
@@ -82,7 +82,7 @@ def open_picture(path, mode=None):
     ----------
     path : str, bytes, os.PathLike or io.BytesIO
     mode : {"L", "RGB", "RGBA"}, optional
-        Colours to convert to. Transparency is dropped for "L" and "RGB", of 16-bit grey the high byte is kept.
+        Colours to convert to. "L" and "RGB" drop transparency; of 16-bit grey the high byte is kept.
 
     Returns
     -------
@@ -103,8 +103,8 @@ def open_picture(path, mode=None):
             return _decode(stream, mode)
     except Exception as error:  # decoders raise any type on damaged files
         raise PictureError(
-            f"picture {path!r} cannot be used ({type(error).__name__}: {error}). Remove it, or replace it by a "
-            f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]} file."
+            f"picture {path!r} cannot be used ({type(error).__name__}: {error}). Remove it, or replace it by "
+            f"a {', '.join(FORMATS[:-1])} or {FORMATS[-1]} file."
         ) from error
 
 

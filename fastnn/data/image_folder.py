@@ -147,7 +147,7 @@ def _reader(color_mode, image_size, interpolation, crop, pad, data_format):
     """Return a function which makes a uint8 array, (h, w, c) or (c, h, w), from the path of a picture."""
     check_choice("color_mode", color_mode, MODES)
     check_choice("interpolation", interpolation, resize.INTERPOLATIONS)
-    size = (image_size, image_size) if isinstance(image_size, int) else tuple(image_size)
+    size = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size, image_size)
     if len(size) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
         raise ValueError(
             f"image_size: expected two positive integers (height, width), received {image_size!r}."
@@ -175,8 +175,8 @@ def _encoder(labels, label_mode, names):
         raise ValueError(f'label_mode="binary" needs two classes, found {names}. Use label_mode="int".')
     if not np.all((labels >= 0) & (labels < len(names))):
         raise ValueError(
-            f"labels: expected 0 to {len(names) - 1} for label_mode={label_mode!r}, received {labels.min()} to "
-            f'{labels.max()}. Number the classes from 0, or use label_mode="int".'
+            f"labels: expected 0 to {len(names) - 1} for label_mode={label_mode!r}, received {labels.min()} "
+            f'to {labels.max()}. Number the classes from 0, or use label_mode="int".'
         )
     classes = np.arange(1, 2) if label_mode == "binary" else np.arange(len(names))
     return lambda labels: (labels[:, None] == classes).astype(np.float32)

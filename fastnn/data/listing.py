@@ -5,6 +5,7 @@ The order depends on the names alone, never on the order in which the file syste
 
 import os
 import warnings
+from collections import deque
 from pathlib import Path
 
 import numpy as np
@@ -52,15 +53,15 @@ def find_pictures(folder, root, follow_links, on_error):
     list of str
         Sorted by folder, then by name.
     """
-    found, visited, pending = [], set(), [folder]
+    found, visited, pending = [], set(), deque([folder])
     while pending:
-        here = pending.pop()
+        here = pending.popleft()
         if (real := os.path.realpath(here)) in visited:
             continue
         visited.add(real)
         try:
             with os.scandir(here) as listed:
-                entries = sorted(listed, key=lambda entry: entry.name, reverse=True)
+                entries = sorted(listed, key=lambda entry: entry.name)
         except OSError as error:
             refuse(here, f"a folder which cannot be read ({error})", on_error)
             continue

@@ -26,7 +26,9 @@ CLASSES = 10
 
 
 def load_data():
-    """Load the photographs: 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship, 9 truck.
+    """Load the photographs.
+
+    Classes: 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship, 9 truck.
 
     If the folder ``FASTNN_DATA`` holds ``cifar10/cifar10_train.npz`` and ``cifar10/cifar10_test.npz`` (arrays
     ``x`` and ``y``) but not the original archive, these are used: a subset, usually of 25,000 and 5,000
@@ -122,7 +124,7 @@ def read_subset(path):
 
 
 def _member(archive, key, row):
-    """Read one uint8 array of shape (n, *row) from an npz file; its header is checked before memory is taken."""
+    """Read one uint8 array of shape (n, *row) from an npz file; check its header before taking memory."""
     with archive.open(f"{key}.npy") as stream:
         if np.lib.format.read_magic(stream) != (1, 0):
             raise ValueError(f"{key} has an unknown version of the npy format")

@@ -38,7 +38,9 @@ SYSTEM_FOLDERS = (Path("/usr/share/datasets/fashion-mnist"),)
 
 
 def load_data():
-    """Load the clothes: 0 T-shirt, 1 trousers, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag, 9 boot.
+    """Load the clothes, light on black.
+
+    Classes: 0 T-shirt, 1 trousers, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag, 9 boot.
 
     Returns
     -------

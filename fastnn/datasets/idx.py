@@ -1,4 +1,4 @@
-"""The idx format of MNIST: four bytes (0, 0, type, rank), the sizes as big-endian integers, then the values."""
+"""The idx format of MNIST: four bytes (0, 0, type, rank), the sizes as big-endian integers, the values."""
 
 import gzip
 import math
@@ -40,8 +40,8 @@ def read_idx(stream, shape):
         raise ValueError(f"idx file is damaged ({error}). Get the original file again.") from error
     if data[: len(header)] != header:
         raise ValueError(
-            f"idx file starts with {data[: len(header)].hex()}, expected {header.hex()}, the header of a uint8 "
-            f"array of shape {shape}. Get the original file again."
+            f"idx file starts with {data[: len(header)].hex()}, expected {header.hex()}, the header of a "
+            f"uint8 array of shape {shape}. Get the original file again."
         )
     if len(data) != size:
         relation = "more" if len(data) > size else "fewer"

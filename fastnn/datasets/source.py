@@ -127,7 +127,7 @@ def _download(remote, path):
     except (OSError, http.client.HTTPException) as error:
         raise OSError(
             f"{remote.url}: cannot be downloaded to {path} ({type(error).__name__}: {error}). Connect to the "
-            f"internet and try again, or set FASTNN_DATA to a folder which holds {remote.folder}/{remote.name}."
+            f"internet and try again, or set FASTNN_DATA to a folder with {remote.folder}/{remote.name}."
         ) from error
     finally:
         if part:

@@ -176,6 +176,9 @@ class Program:
         self.losses = []  # scalar tensors from add_loss and activity regularizers
         self.scopes = []
         self._variables = {}
+        self._constants = {}
+        self._equals = {}  # id of a tensor -> the tensor that later instructions read in its place
+        self._known = {}  # what has been computed already: (primitive, inputs, attributes) -> outputs
 
     def __enter__(self):
         _state.stack.append(self)
@@ -203,6 +206,10 @@ class Program:
             )
         return self._variables[variable]
 
+    def replace(self, tensor, equal):
+        """From here on, read `equal` where `tensor` is asked for: both hold the same numbers."""
+        self._equals[id(tensor)] = equal
+
     def count(self, counter):
         """How often the program has run, as a float scalar; each run adds one to the integer Variable `counter`."""
         if self.counter is None:
@@ -217,7 +224,11 @@ class Program:
             dtype = {"b": "bool", "i": "int32", "u": "int32"}.get(array.dtype.kind)
         if dtype is None:
             raise TypeError(f"a constant of dtype {array.dtype} cannot enter a program: give numbers or booleans")
-        return Tensor(self, array.shape, dtype, "constant", np.ascontiguousarray(array, dtype).reshape(array.shape))
+        array = np.ascontiguousarray(array, dtype).reshape(array.shape)
+        if array.size > 16:
+            return Tensor(self, array.shape, dtype, "constant", array)
+        key = (dtype, array.shape, array.tobytes())
+        return self._constants.setdefault(key, Tensor(self, array.shape, dtype, "constant", array))
 
     def tensor(self, value):
         """Any operand as a tensor of this program."""
@@ -227,16 +238,21 @@ class Program:
                     f"{value!r} belongs to another program: a tensor made while one function was traced cannot be kept "
                     "and used in another; return it from the function, or assign it to a Variable"
                 )
-            return value
+            return self._equals.get(id(value), value)
         if isinstance(value, Arithmetic):
             return self.variable(value)
         return self.constant(value)
 
     def append(self, primitive, inputs, attributes):
+        """The outputs of a primitive applied to tensors; the same primitive on the same tensors is computed once."""
+        key = (primitive.name, tuple(map(id, inputs)), tuple(attributes.items()))
+        if key in self._known:
+            return self._known[key]
         instruction = Instruction(primitive, inputs, attributes, self.scopes[-1] if self.scopes else "")
         results = primitive.infer(*instruction.inputs, **attributes)
         instruction.outputs = tuple(Tensor(self, shape, dtype, "result", instruction) for shape, dtype in results)
         self.instructions.append(instruction)
+        self._known[key] = instruction.outputs
         return instruction.outputs
 
     @contextlib.contextmanager
@@ -287,7 +303,7 @@ def apply(primitive, *inputs, **attributes):
         results = primitive.reference(*(as_array(x) for x in inputs), **attributes)
         return results
     tensors = [program.tensor(x) for x in _adopt(inputs)]
-    if all(t.kind == "constant" for t in tensors):
+    if all(t.kind == "constant" for t in tensors) and primitive.name != "broadcast_to":
         results = primitive.reference(*(t.data for t in tensors), **attributes)
         results = tuple(map(program.constant, results if primitive.n_outputs > 1 else (results,)))
     else:

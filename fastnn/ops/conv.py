@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops import shape
+from fastnn.ops.linalg import as_floats
 from fastnn.ops.primitive import Primitive
 
 KERNEL_GRADIENT_PIECES = 8  # the batch is cut into so many partial sums, by the shape alone
@@ -321,6 +322,7 @@ def images_from(inputs, data_format, rank):
     x = inputs if isinstance(inputs, (Arithmetic, np.ndarray)) else np.asarray(inputs)
     if x.ndim != rank + 2:
         raise ValueError(f"expected an input with {rank + 2} axes (batch, {rank} in space, channels), received {x.shape}")
+    x = as_floats(x)
     if channels_first(data_format):
         x = shape.moveaxis(x, 1, -1)
     return shape.expand_dims(x, 1) if rank == 1 else x

@@ -4,7 +4,9 @@ import math
 
 import numpy as np
 
+from fastnn import config
 from fastnn.graph.program import Arithmetic, apply
+from fastnn.ops.elementwise import cast
 from fastnn.ops.primitive import Primitive
 
 
@@ -52,10 +54,16 @@ class MatMul(Primitive):
         return 2 * math.prod(c.shape) * k
 
 
+def as_floats(x):
+    """Integers and booleans as floatx; the kernels multiply floats."""
+    return x if str(x.dtype).startswith("float") else cast(x, config.floatx())
+
+
 _matmul_primitive = MatMul("matmul")
 
 
 def _matmul(a, b, transpose_a=False, transpose_b=False):
+    a, b = as_floats(a), as_floats(b)
     return apply(_matmul_primitive, a, b, transpose_a=transpose_a, transpose_b=transpose_b)
 
 

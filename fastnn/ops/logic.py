@@ -14,6 +14,7 @@ from fastnn.ops.elementwise import (
     not_equal,
     sin,
     subtract,
+    where,
 )
 from fastnn.ops.elementwise import equal as _equal
 
@@ -94,3 +95,8 @@ def squared_difference(x1, x2):
     """(x1 - x2) ** 2."""
     difference = subtract(x1, x2)
     return difference * difference
+
+
+def divide_no_nan(x1, x2):
+    """x1 / x2, and 0 where x2 is 0."""
+    return divide(x1, where(_equal(x2, 0), math.inf, x2))

@@ -264,10 +264,37 @@ def norm(x, ord=None, axis=None, keepdims=False):
     raise ValueError(f"norm: ord must be None, 1, 2 or inf, received {ord!r}")
 
 
+def normalize(x, axis=-1, order=2, epsilon=None):
+    """x divided by its norm of the given order along an axis; a norm below epsilon counts as epsilon."""
+    ops = _ops()
+    epsilon = config.epsilon() if epsilon is None else epsilon
+    if order == 2:
+        return x * ops.rsqrt(ops.maximum(sum(ops.square(x), axis, True), epsilon * epsilon))
+    return x / ops.maximum(norm(x, order, axis, True), epsilon)
+
+
+def in_top_k(targets, predictions, k):
+    """Whether fewer than k predictions of a row exceed that of the target class.
+
+    Parameters
+    ----------
+    targets : integer tensor of shape (n,)
+        A class outside the predictions' gives False.
+    predictions : tensor of shape (n, classes)
+    k : int
+
+    Returns
+    -------
+    bool tensor of shape (n,)
+    """
+    ops = _ops()
+    chosen = ops.one_hot(targets, _shape_of(predictions)[-1])
+    score = sum(ops.where(chosen, predictions, 0.0), -1, True)
+    larger = sum(ops.cast(ops.greater(predictions, score), "int32"), -1)
+    return ops.logical_and(ops.less(larger, k), ops.isfinite(score[..., 0]) * max(chosen, -1))
+
+
 def _ops():
     from fastnn import ops
 
     return ops
-
-
-

@@ -563,6 +563,24 @@ def one_hot(x, num_classes, axis=-1, dtype=None):
     return result if dtype is None else cast(result, dtype)
 
 
+def segment_sum(data, segment_ids, num_segments, sorted=False):
+    """Rows of data that share an id added up: y[segment_ids[i]] += data[i].
+
+    Parameters
+    ----------
+    data : tensor of shape (n, ...)
+    segment_ids : integer tensor of shape (n,), in 0..num_segments-1
+    num_segments : int
+    sorted : bool
+        Whether the ids ascend; it makes no difference here.
+    """
+    from fastnn.ops.elementwise import cast
+
+    if not isinstance(segment_ids, Arithmetic):
+        segment_ids = _checked_rows(np.asarray(segment_ids), num_segments)
+    return apply(_scatter_add, data, cast(segment_ids, "int32"), rows=num_segments)
+
+
 # --- making tensors ---------------------------------------------------------------------------------------------------
 
 

@@ -206,8 +206,16 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     if logits is not None:
         if not last:
             logits, target = shape.moveaxis(logits, axis, -1), shape.moveaxis(target, axis, -1)
-        return apply(_softmax_crossentropy, logits, target)[0]
+        return _loss_of(_softmax_crossentropy, logits, target, output)
     return -reduce.sum(target * elementwise.log(_probabilities(output, axis)), axis)
+
+
+def _loss_of(primitive, logits, target, output):
+    """The loss; where `output` is the softmax of the logits, the loss's own probabilities take its place."""
+    loss, probability = apply(primitive, logits, target)
+    if isinstance(output, Tensor) and logits_of(output, _softmax) is logits:
+        output.program.replace(output, probability)
+    return loss
 
 
 def _probabilities(output, axis):
@@ -233,11 +241,14 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     target = elementwise.cast(target, "int32")
     last = axis == output.ndim - 1
     logits = output if from_logits else (logits_of(output, _softmax) if last else None)
-    if logits is None:
-        logits = elementwise.log(_probabilities(output, axis))
+    if logits is None:  # no gradient passes a label's probability below epsilon, as for one-hot targets
+        if not isinstance(target, Arithmetic):
+            check_labels(target, output.shape[axis])
+        chosen = shape.one_hot(target, output.shape[axis], axis if not last else -1)
+        return -reduce.sum(chosen * elementwise.log(_probabilities(output, axis)), axis)
     if not last:
         logits = shape.moveaxis(logits, axis, -1)
-    return apply(_sparse_softmax_crossentropy, logits, target)[0]
+    return _loss_of(_sparse_softmax_crossentropy, logits, target, output)
 
 
 def binary_crossentropy(target, output, from_logits=False):

@@ -1,8 +1,9 @@
 """Golden files: one compressed .npz a family, holding a tree of cases.
 
-A tree is dictionaries and lists with arrays, numbers and strings as leaves. Thousands of small members would cost more
-than their contents, so a file has two: `index`, the tree as JSON with {"at": ..., "shape": ..., "dtype": ...} in the place
-of each array, and `planes`, all arrays as one float32 vector whose four bytes are kept apart (it compresses better).
+A tree is dictionaries and lists with arrays, numbers and strings as leaves. Thousands of small members
+would cost more than their contents, so a file has two: `index`, the tree as JSON with {"at": ..., "shape":
+..., "dtype": ...} in the place of each array, and `planes`, all arrays as one float32 vector whose four
+bytes are kept apart (it compresses better).
 """
 
 import json
@@ -25,7 +26,7 @@ def save(family: str, tree: dict) -> None:
         if not isinstance(node, np.ndarray):
             return node
         parts.append(node.astype(np.float32).ravel())
-        assert np.array_equal(parts[-1].astype(node.dtype).reshape(node.shape), node, equal_nan=node.dtype.kind == "f")
+        assert np.array_equal(parts[-1].astype(node.dtype), node.ravel(), equal_nan=True)
         return {"at": sum(map(len, parts[:-1])), "shape": list(node.shape), "dtype": node.dtype.name}
 
     text = json.dumps(index(tree), separators=(",", ":"))

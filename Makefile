@@ -1,0 +1,60 @@
+# Each target makes what it needs first: a virtual environment in .venv with fastnn built from this folder.
+# Needed on the machine: Python 3.11 or newer with its headers and venv module, a C compiler, make.
+#
+#   make demo        train on handwritten digits, draw demo/digits.png (under two minutes the first time)
+#   make test        the quick tests            make test-slow   the others
+#   make bench       the benchmarks             make lint        formatting, style, types
+#   make clean       remove everything built
+#
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest or the demo.
+
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv
+RUN := $(VENV)/bin/python
+PIP := $(RUN) -m pip --quiet --disable-pip-version-check
+BUILD_INPUTS := setup.py pyproject.toml \
+    $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h fastnn/engine/*.pyx fastnn/engine/*.pxd)
+
+.PHONY: demo test test-slow bench lint clean
+
+demo: $(VENV)/extras-plots
+	$(RUN) examples/demo.py --out demo $(ARGS)
+
+test: $(VENV)/extras-test,plots
+	$(RUN) -m pytest -q -m "not slow" $(ARGS)
+
+test-slow: $(VENV)/extras-test,plots
+	$(RUN) -m pytest -q -m slow $(ARGS)
+
+bench: $(VENV)/extras-benchmarks
+	$(RUN) -m pytest -q benchmarks $(ARGS)
+
+lint: $(VENV)/extras-dev
+	$(RUN) -m pre_commit run --all-files --show-diff-on-failure
+
+clean:
+	rm -rf $(VENV) build dist demo fastnn_cpu.egg-info fastnn/engine/native.c fastnn/engine/native.*.so
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+# The marker of a set of extras: their packages are installed. fastnn itself is there already, so pip only adds them.
+$(VENV)/extras-%: $(VENV)/built
+	$(PIP) install 'fastnn-cpu[$*]'
+	@touch '$@'
+
+# The marker of the library: it is built as the files are now.
+$(VENV)/built: $(VENV)/made $(BUILD_INPUTS)
+	@echo "Building fastnn (about a minute) ..."
+	$(PIP) install --editable .
+	@touch $@
+
+# The marker of the environment, with the two things that it cannot do without looked at first.
+$(VENV)/made:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "fastnn needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	         "Say make PYTHON=python3.12, or whatever the newer one is called." >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { \
+	    echo "$(PYTHON) has no venv module. On Debian and Ubuntu: apt install python3-venv python3-dev." >&2; exit 1; }
+	@echo "Making a virtual environment in $(VENV) ..."
+	@$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

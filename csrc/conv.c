@@ -1,0 +1,268 @@
+/* conv.c: convolution without a matrix of taps.  In NHWC the taps (s, c) of one kernel row are contiguous for each output
+ * pixel, so that matrix is x itself, with rows that overlap: a GEMM over the pixels of an output row, whose batch is the
+ * kernel rows.  Padding is a copy of the few rows in work, with zeros around them.  Only where the kernel is too large to
+ * be read for every output row are the taps of many pixels gathered. */
+#include "conv.h"
+
+#include <string.h>
+
+#include "dispatch.h"
+#include "epilogue.h"
+#include "gemm.h"
+
+enum {
+  COLUMNS = 64,           /* columns of B that meet all rows of A before the next: a panel stays in cache */
+  LARGE_KERNEL = 1 << 18, /* elements of a kernel that must not be read for every output row, */
+  SHORT_ROW = 64,         /* when that has fewer pixels: */
+  GATHERED = 1 << 17,     /* so many elements are gathered at a time, */
+  GATHERED_MIN = 24,      /* but no fewer and */
+  GATHERED_MAX = 128,     /* no more pixels */
+  PADDED = 1 << 15,       /* elements of padded input in work */
+  CHUNK_WORK = 20000,     /* nanoseconds in a chunk */
+  CHUNK_PIXELS = 96,      /* output pixels in a chunk, or reading a large kernel costs more than using it */
+  MAX_CHUNKS = 64,
+  STRIP = 1 << 15         /* output elements written before the epilogue reads them again */
+};
+
+/* ---- output rows whose taps all lie inside -------------------------------------------------------------------- */
+
+/* `rows` output rows; x is what the first tap of the first output reads, x_row the distance of input rows. */
+static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrdiff_t rows, float *y) {
+  const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups, s = v->columns.taps, w_row = s * v->c * yc;
+  const int run = v->groups == 1 && v->columns.dilation == 1; /* a kernel row is one run of taps */
+  fnn_gemm g = {.m = v->columns.out,
+                .k = run ? s * v->c : v->c,
+                .batch = run ? v->rows.taps : s,
+                .a_row = v->columns.stride * xc,
+                .a_col = 1,
+                .a_batch = run ? v->rows.dilation * x_row : v->columns.dilation * xc,
+                .b_row = yc,
+                .b_batch = run ? w_row : v->c * yc,
+                .c_row = yc};
+  for (ptrdiff_t i = 0; i < v->groups * fnn_ceil_div(v->f, COLUMNS); i++) {
+    const ptrdiff_t group = i % v->groups, f = i / v->groups * COLUMNS;
+    g.n = fnn_min(COLUMNS, v->f - f);
+    for (ptrdiff_t p = 0; p < rows; p++)
+      for (ptrdiff_t r = 0; r < (run ? 1 : v->rows.taps); r++) {
+        g.a = x + (p * v->rows.stride + r * v->rows.dilation) * x_row + group * v->c;
+        g.b = v->w + r * w_row + group * v->f + f;
+        g.c = y + p * v->columns.out * yc + group * v->f + f;
+        g.accumulate = r > 0;
+        fnn_kernel->gemm(&g);
+      }
+  }
+}
+
+/* ---- padding -------------------------------------------------------------------------------------------------- */
+
+/* Inputs from the first to the last that `outputs` neighbours read. */
+static ptrdiff_t reach(const fnn_axis *a, ptrdiff_t outputs) {
+  return fnn_add(fnn_add(fnn_multiply(outputs - 1, a->stride), fnn_multiply(a->taps - 1, a->dilation)), 1);
+}
+
+/* Whether some output reads outside the input. */
+static int padded(const fnn_axis *a) { return a->out > 0 && (a->pad > 0 || reach(a, a->out) - a->pad > a->in); }
+
+/* Output rows whose padded input is held at a time. */
+static ptrdiff_t padded_rows(const fnn_conv *v) {
+  const ptrdiff_t row = FNN_PRODUCT(reach(&v->columns, v->columns.out), v->c, v->groups, v->rows.stride);
+  return row <= 0 ? 1 : fnn_max(1, fnn_min(v->rows.out, PADDED / row));
+}
+
+/* What output rows p .. p+rows-1 of one image read, with zeros around the image. */
+static void pad_rows(const fnn_conv *v, const float *image, ptrdiff_t p, ptrdiff_t rows, float *to) {
+  const ptrdiff_t xc = v->c * v->groups, width = reach(&v->columns, v->columns.out);
+  const ptrdiff_t top = p * v->rows.stride - v->rows.pad, height = reach(&v->rows, rows);
+  const ptrdiff_t begin = fnn_max(0, fnn_min(width, v->columns.pad));                 /* columns of `to` that */
+  const ptrdiff_t end = fnn_max(begin, fnn_min(width, v->columns.in + v->columns.pad)); /* lie inside the image */
+  for (ptrdiff_t i = top; i < top + height; i++, to += width * xc) {
+    if (i < 0 || i >= v->rows.in) {
+      memset(to, 0, (size_t)(width * xc) * sizeof *to);
+      continue;
+    }
+    memset(to, 0, (size_t)(begin * xc) * sizeof *to);
+    if (end > begin)
+      memcpy(to + begin * xc, image + (i * v->columns.in + begin - v->columns.pad) * xc,
+             (size_t)((end - begin) * xc) * sizeof *to);
+    memset(to + end * xc, 0, (size_t)((width - end) * xc) * sizeof *to);
+  }
+}
+
+/* Output rows p .. end-1 of one image. */
+static void conv_image(const fnn_conv *v, const float *image, ptrdiff_t p, ptrdiff_t end, float *y, float *scratch) {
+  const ptrdiff_t xc = v->c * v->groups, y_row = v->columns.out * v->f * v->groups, x_row = v->columns.in * xc;
+  if (!padded(&v->rows) && !padded(&v->columns)) {
+    const ptrdiff_t origin = (p * v->rows.stride - v->rows.pad) * x_row - v->columns.pad * xc;
+    conv_inside(v, image + origin, x_row, end - p, y + p * y_row);
+    return;
+  }
+  for (ptrdiff_t rows; p < end; p += rows) {
+    rows = fnn_min(padded_rows(v), end - p);
+    pad_rows(v, image, p, rows, scratch);
+    conv_inside(v, scratch, reach(&v->columns, v->columns.out) * xc, rows, y + p * y_row);
+  }
+}
+
+/* ---- gathered pixels ------------------------------------------------------------------------------------------ */
+
+static int gathers(const fnn_conv *v) {
+  return v->groups == 1 && v->columns.dilation == 1 && v->f > 0 && v->columns.out < SHORT_ROW &&
+         v->rows.taps * v->columns.taps * v->c > LARGE_KERNEL / v->f;
+}
+
+/* Whether y is x times a matrix, pixel by pixel. */
+static int pointwise(const fnn_conv *v) {
+  const fnn_axis *a[2] = {&v->rows, &v->columns};
+  for (int i = 0; i < 2; i++)
+    if (a[i]->taps != 1 || a[i]->stride != 1 || a[i]->pad != 0 || a[i]->in != a[i]->out) return 0;
+  return v->groups == 1;
+}
+
+static ptrdiff_t gathered_pixels(const fnn_conv *v) {
+  const ptrdiff_t pixels = GATHERED / (v->rows.taps * v->columns.taps * v->c);
+  return fnn_max(GATHERED_MIN, fnn_min(GATHERED_MAX, pixels));
+}
+
+/* All taps of one output pixel, zeros outside. */
+static void gather_pixel(const fnn_conv *v, ptrdiff_t image, ptrdiff_t p, ptrdiff_t q, float *taps) {
+  const fnn_span ps = fnn_span_of(&v->rows, p), qs = fnn_span_of(&v->columns, q);
+  const ptrdiff_t run = v->columns.taps * v->c, x_row = v->columns.in * v->c;
+  const ptrdiff_t before = qs.first * v->c, inside = (qs.last - qs.first) * v->c;
+  const float *x = v->x + (image * v->rows.in + fnn_span_input(&v->rows, &ps)) * x_row +
+                   fnn_span_input(&v->columns, &qs) * v->c;
+  for (ptrdiff_t r = 0; r < v->rows.taps; r++, taps += run) {
+    const int row_inside = r >= ps.first && r < ps.last;
+    if (inside < run || !row_inside) memset(taps, 0, (size_t)run * sizeof *taps);
+    if (!row_inside) continue;
+    memcpy(taps + before, x, (size_t)inside * sizeof *taps);
+    x += v->rows.dilation * x_row;
+  }
+}
+
+static void conv_gathered(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+  const ptrdiff_t k = v->rows.taps * v->columns.taps * v->c, q = v->columns.out, p = v->rows.out;
+  const ptrdiff_t last = end * q, most = gathered_pixels(v);
+  for (ptrdiff_t i = begin * q; i < last; i += most) {
+    const ptrdiff_t m = fnn_min(most, last - i);
+    for (ptrdiff_t j = 0; j < m; j++) gather_pixel(v, (i + j) / q / p, (i + j) / q % p, (i + j) % q, scratch + j * k);
+    fnn_gemm_blocked(&(fnn_gemm){.m = m,
+                                 .n = v->f,
+                                 .k = k,
+                                 .batch = 1,
+                                 .a = scratch,
+                                 .a_row = k,
+                                 .a_col = 1,
+                                 .b = v->w,
+                                 .b_row = v->f,
+                                 .c = v->y + i * v->f,
+                                 .c_row = v->f});
+  }
+}
+
+void fnn_conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+  const ptrdiff_t p = v->rows.out, q = v->columns.out;
+  if (q == 0) return;
+  if (gathers(v)) {
+    conv_gathered(v, begin, end, scratch);
+    return;
+  }
+  if (pointwise(v)) {
+    fnn_gemm_blocked(&(fnn_gemm){.m = (end - begin) * q,
+                                 .n = v->f,
+                                 .k = v->c,
+                                 .batch = 1,
+                                 .a = v->x + begin * q * v->c,
+                                 .a_row = v->c,
+                                 .a_col = 1,
+                                 .b = v->w,
+                                 .b_row = v->f,
+                                 .c = v->y + begin * q * v->f,
+                                 .c_row = v->f});
+    return;
+  }
+  while (begin < end) {
+    const ptrdiff_t image = begin / p, first = image * p, stop = fnn_min(end - first, p);
+    const float *x = v->x + image * v->rows.in * v->columns.in * v->c * v->groups;
+    conv_image(v, x, begin - first, stop, v->y + first * q * v->f * v->groups, scratch);
+    begin = first + stop;
+  }
+}
+
+/* ---- sizes ---------------------------------------------------------------------------------------------------- */
+
+ptrdiff_t fnn_conv_scratch(const fnn_conv *v) {
+  if (pointwise(v) || v->columns.out == 0) return 0;
+  if (gathers(v)) return FNN_PRODUCT(gathered_pixels(v), v->rows.taps, v->columns.taps, v->c, (ptrdiff_t)sizeof(float));
+  if (!padded(&v->rows) && !padded(&v->columns)) return 0;
+  return FNN_PRODUCT(reach(&v->rows, padded_rows(v)), reach(&v->columns, v->columns.out), v->c, v->groups,
+                     (ptrdiff_t)sizeof(float));
+}
+
+double fnn_conv_work(const fnn_conv *v) {
+  const double outputs = (double)v->n * (double)v->rows.out * (double)v->columns.out * (double)v->f * (double)v->groups;
+  const double inputs = (double)v->n * (double)v->rows.in * (double)v->columns.in * (double)v->c * (double)v->groups;
+  const double taps = (double)v->rows.taps * (double)v->columns.taps * (double)v->c;
+  return 2 * outputs * taps / 100 + (inputs + outputs) * 4 / 20;
+}
+
+ptrdiff_t fnn_conv_chunk_rows(const fnn_conv *v, ptrdiff_t max_chunks) {
+  const double chunks = fnn_conv_work(v) / CHUNK_WORK;
+  const ptrdiff_t most = fnn_max(1, fnn_min(max_chunks, MAX_CHUNKS));
+  const ptrdiff_t wanted = chunks < 1 ? 1 : chunks > (double)most ? most : (ptrdiff_t)chunks;
+  const int large = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f) > LARGE_KERNEL / 4;
+  const ptrdiff_t least = large ? fnn_ceil_div(CHUNK_PIXELS, fnn_max(v->columns.out, 1)) : 1;
+  return fnn_max(least, fnn_ceil_div(v->n * v->rows.out, wanted));
+}
+
+const char *fnn_conv_check(const fnn_step *step, const fnn_conv *v, int x, int w, ptrdiff_t kernels, int y) {
+  if (v->n < 0 || v->c < 0 || v->f < 0 || v->groups < 1) return "convolution: a size is negative";
+  if (!fnn_axis_valid(&v->rows) || !fnn_axis_valid(&v->columns))
+    return "convolution: window, stride and dilation must be at least 1 and fit the index range";
+  const ptrdiff_t xc = fnn_multiply(v->c, v->groups), yc = fnn_multiply(v->f, v->groups);
+  if (!fnn_holds(step, x, FNN_PRODUCT(v->n, v->rows.in, v->columns.in, xc)))
+    return "convolution: the input is too small for its sizes";
+  if (!fnn_holds(step, w, FNN_PRODUCT(kernels, v->rows.taps, v->columns.taps, v->c, yc)))
+    return "convolution: the kernel is too small for its sizes";
+  if (!fnn_holds(step, y, FNN_PRODUCT(v->n, v->rows.out, v->columns.out, yc)))
+    return "convolution: the output is too small for its sizes";
+  return NULL;
+}
+
+/* ---- the step ------------------------------------------------------------------------------------------------- */
+
+static fnn_conv conv_of(const fnn_step *step) {
+  const fnn_conv2d_dims *d = (const fnn_conv2d_dims *)step->dim;
+  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
+                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
+                    .n = d->n,
+                    .c = d->c,
+                    .f = d->f,
+                    .groups = d->groups};
+}
+
+const char *fnn_conv2d_prepare(fnn_step *step) {
+  const fnn_conv v = conv_of(step);
+  const char *problem = fnn_conv_check(step, &v, 0, 1, 1, 2);
+  if (problem) return problem;
+  if (!fnn_epilogue_fits(step, FNN_PRODUCT(v.n, v.rows.out, v.columns.out, v.f, v.groups)))
+    return "conv2d: the epilogue does not run over the output";
+  step->chunks = fnn_ceil_div(v.n * v.rows.out, fnn_conv_chunk_rows(&v, MAX_CHUNKS));
+  step->scratch_bytes = fnn_conv_scratch(&v);
+  step->work = fnn_conv_work(&v);
+  return step->scratch_bytes < 0 ? "conv2d: sizes overflow" : NULL;
+}
+
+void fnn_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  fnn_conv v = conv_of(step);
+  v.x = fnn_pointer(step, worker, 0);
+  v.w = fnn_pointer(step, worker, 1);
+  v.y = fnn_pointer(step, worker, 2);
+  const ptrdiff_t rows = fnn_conv_chunk_rows(&v, MAX_CHUNKS), row = v.columns.out * v.f * v.groups;
+  const ptrdiff_t end = fnn_min(v.n * v.rows.out, (chunk + 1) * rows);
+  const ptrdiff_t strip = fnn_max(1, STRIP / fnn_max(row, 1));
+  for (ptrdiff_t i = chunk * rows; i < end; i += strip) {
+    const ptrdiff_t stop = fnn_min(i + strip, end);
+    fnn_conv_rows(&v, i, stop, (float *)worker->scratch);
+    fnn_epilogue(step, worker, i * row, stop * row);
+  }
+}

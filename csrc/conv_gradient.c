@@ -1,0 +1,215 @@
+/* conv_gradient.c: the gradients of a convolution, again without copies of the images. */
+#include <math.h>
+#include <string.h>
+
+#include "conv.h"
+#include "dispatch.h"
+#include "epilogue.h"
+
+enum {
+  CHUNK_WORK = 20000,     /* nanoseconds in a chunk */
+  MAX_CHUNKS = 64,
+  PIXELS_PER_TURN = 256,  /* pixels of a chunk that pay for turning the kernel round */
+  BAND = 1 << 15,         /* elements of dx that meet all taps before the next */
+  COLUMNS = 64,           /* columns of B that meet all rows of A before the next: a panel stays in cache */
+  DEPTH = 512             /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
+};
+
+/* ---- the gradient for the input ------------------------------------------------------------------------------- */
+
+static ptrdiff_t kernel_elements(const fnn_conv *v) {
+  return FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f, v->groups);
+}
+
+/* The convolution whose gradient is wanted: x is dx and y is dy (operands 2 and 0). */
+static fnn_conv forward_of_input_gradient(const fnn_step *step) {
+  const fnn_conv2d_input_gradient_dims *d = (const fnn_conv2d_input_gradient_dims *)step->dim;
+  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
+                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
+                    .n = d->n,
+                    .c = d->c,
+                    .f = d->f,
+                    .groups = d->groups};
+}
+
+/* Images in one chunk: each chunk turns the kernel round for itself. */
+static ptrdiff_t input_gradient_share(const fnn_conv *v) {
+  const double pixels = (double)v->n * (double)v->rows.in * (double)v->columns.in;
+  const double chunks = fmin(fmin(fnn_conv_work(v) / CHUNK_WORK, pixels / PIXELS_PER_TURN), MAX_CHUNKS);
+  return fnn_max(1, fnn_ceil_div(v->n, chunks < 1 ? 1 : (ptrdiff_t)chunks));
+}
+
+const char *fnn_conv2d_input_gradient_prepare(fnn_step *step) {
+  const fnn_conv v = forward_of_input_gradient(step);
+  const char *problem = fnn_conv_check(step, &v, 2, 1, 1, 0);
+  if (problem) return problem;
+  if (!fnn_epilogue_fits(step, FNN_PRODUCT(v.n, v.rows.in, v.columns.in, v.c, v.groups)))
+    return "conv2d_input_gradient: the epilogue does not run over the output";
+  step->scratch_bytes = fnn_multiply(kernel_elements(&v), (ptrdiff_t)sizeof(float));
+  step->chunks = fnn_ceil_div(v.n, input_gradient_share(&v));
+  step->work = fnn_conv_work(&v);
+  return step->scratch_bytes < 0 ? "conv2d_input_gradient: sizes overflow" : NULL;
+}
+
+/* turned (r, s, groups, f, c) from w (r, s, c, groups, f), in blocks that share cache lines on both sides. */
+static void turn_kernel(const fnn_conv *v, const float *w, float *turned) {
+  enum { BLOCK = 16 };
+  const ptrdiff_t taps = v->rows.taps * v->columns.taps, yc = v->f * v->groups, size = v->c * yc;
+  for (ptrdiff_t tap = 0; tap < taps; tap++, w += size, turned += size)
+    for (ptrdiff_t block = 0; block < v->c; block += BLOCK) {
+      const ptrdiff_t end = fnn_min(v->c, block + BLOCK);
+      for (ptrdiff_t f = 0; f < yc; f++)
+        for (ptrdiff_t c = block; c < end; c++) turned[f * v->c + c] = w[c * yc + f];
+    }
+}
+
+/* Adds dy . w' of one tap to what output rows begin .. end-1 of an image read with it: GEMMs whose rows of C lie strides
+ * apart.  No zeros are multiplied, whatever the padding, strides and dilation. */
+static void scatter_tap(const fnn_conv *v, ptrdiff_t r, ptrdiff_t s, ptrdiff_t begin, ptrdiff_t end, const float *tap,
+                        const float *dy, float *dx) {
+  const fnn_axis *rows = &v->rows, *columns = &v->columns;
+  const fnn_span ps = fnn_tap_outputs(rows, r), qs = fnn_tap_outputs(columns, s);
+  const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups;
+  if (qs.begin == qs.end) return;
+  for (ptrdiff_t i = 0; i < v->groups * fnn_ceil_div(v->c, COLUMNS); i++) {
+    const ptrdiff_t group = i % v->groups, c = i / v->groups * COLUMNS;
+    for (ptrdiff_t p = fnn_max(begin, ps.begin); p < fnn_min(end, ps.end); p++) {
+      const ptrdiff_t row = p * rows->stride + r * rows->dilation - rows->pad;
+      fnn_kernel->gemm(&(fnn_gemm){.m = qs.end - qs.begin,
+                                   .n = fnn_min(COLUMNS, v->c - c),
+                                   .k = v->f,
+                                   .batch = 1,
+                                   .a = dy + (p * columns->out + qs.begin) * yc + group * v->f,
+                                   .a_row = yc,
+                                   .a_col = 1,
+                                   .b = tap + group * v->f * v->c + c,
+                                   .b_row = v->c,
+                                   .c = dx + (row * columns->in + fnn_span_input(columns, &qs)) * xc + group * v->c + c,
+                                   .c_row = columns->stride * xc,
+                                   .accumulate = 1});
+    }
+  }
+}
+
+void fnn_conv2d_input_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const fnn_conv v = forward_of_input_gradient(step);
+  const ptrdiff_t share = input_gradient_share(&v), end = fnn_min(v.n, (chunk + 1) * share);
+  const ptrdiff_t xc = v.c * v.groups, yc = v.f * v.groups, size = v.rows.in * v.columns.in * xc;
+  const ptrdiff_t band = fnn_max(1, BAND / fnn_max(1, v.columns.in * xc * v.rows.stride));
+  float *dx = fnn_pointer(step, worker, 2), *turned = (float *)worker->scratch;
+  turn_kernel(&v, fnn_pointer(step, worker, 1), turned);
+  for (ptrdiff_t image = chunk * share; image < end; image++) {
+    const float *dy = (const float *)fnn_pointer(step, worker, 0) + image * v.rows.out * v.columns.out * yc;
+    memset(dx + image * size, 0, (size_t)size * sizeof *dx);
+    for (ptrdiff_t p = 0; p < v.rows.out; p += band)
+      for (ptrdiff_t tap = 0; tap < v.rows.taps * v.columns.taps; tap++)
+        scatter_tap(&v, tap / v.columns.taps, tap % v.columns.taps, p, p + fnn_min(band, v.rows.out - p),
+                    turned + tap * v.c * yc, dy, dx + image * size);
+    fnn_epilogue(step, worker, image * size, (image + 1) * size);
+  }
+}
+
+/* ---- the gradient for the kernel ------------------------------------------------------------------------------ */
+
+static fnn_conv forward_of_kernel_gradient(const fnn_step *step) {
+  const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
+  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
+                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
+                    .n = d->n,
+                    .c = d->c,
+                    .f = d->f,
+                    .groups = d->groups};
+}
+
+/* A group of images is cut into units, the blocks of dy's channels of each kernel row; a chunk is `share` of them. */
+static ptrdiff_t kernel_gradient_units(const fnn_conv *v) { return v->rows.taps * fnn_ceil_div(v->f, COLUMNS); }
+
+static ptrdiff_t kernel_gradient_share(const fnn_conv *v, ptrdiff_t images) {
+  const ptrdiff_t units = kernel_gradient_units(v), groups = fnn_ceil_div(v->n, images);
+  const double chunks = fnn_conv_work(v) / CHUNK_WORK / (double)groups; /* in each group of images */
+  const ptrdiff_t most = fnn_max(1, fnn_min(units, MAX_CHUNKS / groups));
+  return fnn_ceil_div(units, chunks < 1 ? 1 : chunks < (double)most ? (ptrdiff_t)chunks : most);
+}
+
+const char *fnn_conv2d_kernel_gradient_prepare(fnn_step *step) {
+  const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
+  const fnn_conv v = forward_of_kernel_gradient(step);
+  if (d->images < 1) return "conv2d_kernel_gradient: images must be at least 1";
+  const ptrdiff_t groups = fnn_ceil_div(fnn_max(v.n, 0), d->images);
+  const char *problem = fnn_conv_check(step, &v, 0, 2, groups, 1);
+  if (problem) return problem;
+  step->chunks = 0;
+  if (kernel_elements(&v) > 0 && groups > 0)
+    step->chunks = groups * fnn_ceil_div(kernel_gradient_units(&v), kernel_gradient_share(&v, d->images));
+  step->scratch_bytes = 0;
+  step->work = fnn_conv_work(&v);
+  return NULL;
+}
+
+/* Adds what output rows p .. p+count-1 of one image say about kernel row r, channels f .. f+columns-1 of each group.
+ * dw is that kernel row (s, c, f*groups). */
+static void gradient_rows(const fnn_conv *v, const float *x, const float *dy, ptrdiff_t r, ptrdiff_t p, ptrdiff_t count,
+                          ptrdiff_t f, ptrdiff_t columns_of_f, float *dw) {
+  const fnn_axis *rows = &v->rows, *columns = &v->columns;
+  const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups;
+  const int merged = v->groups == 1 && columns->dilation == 1; /* the taps of a row are contiguous */
+  x += (p * rows->stride + r * rows->dilation - rows->pad) * columns->in * xc;
+  dy += p * columns->out * yc;
+  for (ptrdiff_t j = 0; j < columns->out;) {
+    const fnn_span qs = fnn_next_span(columns, j, columns->out);
+    const ptrdiff_t taps = qs.last - qs.first;
+    fnn_gemm g = {.m = merged ? taps * v->c : v->c,
+                  .n = columns_of_f,
+                  .k = qs.end - qs.begin,
+                  .batch = count,
+                  .a_row = 1,
+                  .a_col = columns->stride * xc,
+                  .a_batch = rows->stride * columns->in * xc,
+                  .b_row = yc,
+                  .b_batch = columns->out * yc,
+                  .c_row = yc,
+                  .accumulate = 1};
+    if (g.k == 1) { /* one pixel in each row: the rows are the depth */
+      g.k = count, g.batch = 1;
+      g.a_col = g.a_batch, g.b_row = g.b_batch;
+    }
+    for (ptrdiff_t s = 0; s < (merged ? taps > 0 : taps); s++)
+      for (ptrdiff_t group = 0; group < v->groups; group++) {
+        g.a = x + (fnn_span_input(columns, &qs) + s * columns->dilation) * xc + group * v->c;
+        g.b = dy + qs.begin * yc + group * v->f + f;
+        g.c = dw + (qs.first + s) * v->c * yc + group * v->f + f;
+        fnn_kernel->gemm(&g);
+      }
+    j = qs.end;
+  }
+}
+
+/* One unit: a kernel row and a block of channels, over the images of a group. */
+static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, float *dw) {
+  const ptrdiff_t blocks = fnn_ceil_div(v->f, COLUMNS), r = unit / blocks, f = unit % blocks * COLUMNS;
+  const ptrdiff_t columns_of_f = fnn_min(COLUMNS, v->f - f), yc = v->f * v->groups, taps = v->columns.taps * v->c;
+  const ptrdiff_t step = fnn_max(1, DEPTH / fnn_max(v->columns.out, 1));
+  const fnn_span ps = fnn_tap_outputs(&v->rows, r);
+  dw += r * taps * yc;
+  for (ptrdiff_t i = 0; i < taps * v->groups; i++)
+    memset(dw + (i / v->groups) * yc + i % v->groups * v->f + f, 0, (size_t)columns_of_f * sizeof *dw);
+  for (ptrdiff_t image = 0; image < images; image++) {
+    const float *x = v->x + image * v->rows.in * v->columns.in * v->c * v->groups;
+    const float *dy = v->y + image * v->rows.out * v->columns.out * yc;
+    for (ptrdiff_t p = ps.begin; p < ps.end; p += step)
+      gradient_rows(v, x, dy, r, p, fnn_min(step, ps.end - p), f, columns_of_f, dw);
+  }
+}
+
+void fnn_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
+  fnn_conv v = forward_of_kernel_gradient(step);
+  const ptrdiff_t units = kernel_gradient_units(&v), share = kernel_gradient_share(&v, d->images);
+  const ptrdiff_t chunks = fnn_ceil_div(units, share), group = chunk / chunks, first = group * d->images;
+  const ptrdiff_t begin = chunk % chunks * share, end = fnn_min(units, begin + share);
+  v.x = (const float *)fnn_pointer(step, worker, 0) + first * v.rows.in * v.columns.in * v.c * v.groups;
+  v.y = (float *)fnn_pointer(step, worker, 1) + first * v.rows.out * v.columns.out * v.f * v.groups;
+  float *dw = (float *)fnn_pointer(step, worker, 2) + group * kernel_elements(&v);
+  for (ptrdiff_t unit = begin; unit < end; unit++)
+    gradient_unit(&v, unit, fnn_min(d->images, v.n - first), dw);
+}

@@ -1,0 +1,202 @@
+/* pool.c: pooling and its gradients.  Windows are cut at the edges; nothing is padded. */
+#include <string.h>
+
+#include "dispatch.h"
+#include "step.h"
+#include "window.h"
+
+enum { CHUNK_WORK = 20000 /* nanoseconds */, MAX_CHUNKS = 64 };
+
+/* The sizes of any of the four steps: their rows in steps.def are the same. */
+typedef struct {
+  fnn_axis rows, columns;
+  ptrdiff_t n, c;
+} pooling;
+
+_Static_assert(sizeof(fnn_max_pool2d_dims) == sizeof(fnn_max_pool2d_gradient_dims) &&
+                   sizeof(fnn_max_pool2d_dims) == sizeof(fnn_average_pool2d_dims) &&
+                   sizeof(fnn_max_pool2d_dims) == sizeof(fnn_average_pool2d_gradient_dims),
+               "the pooling steps share their sizes");
+
+static pooling pooling_of(const fnn_step *step) {
+  const fnn_max_pool2d_dims *d = (const fnn_max_pool2d_dims *)step->dim;
+  return (pooling){.rows = {d->h, d->p, d->r, d->stride_h, 1, d->pad_top},
+                   .columns = {d->w, d->q, d->s, d->stride_w, 1, d->pad_left},
+                   .n = d->n,
+                   .c = d->c};
+}
+
+static ptrdiff_t large_size(const pooling *v) { return FNN_PRODUCT(v->n, v->rows.in, v->columns.in, v->c); }
+static ptrdiff_t small_size(const pooling *v) { return FNN_PRODUCT(v->n, v->rows.out, v->columns.out, v->c); }
+
+/* Whether every window holds an element of x. */
+static int windows_inside(const fnn_axis *a) {
+  return a->out == 0 || (a->pad >= 0 && a->pad < a->taps && (a->out - 1) * a->stride - a->pad < a->in);
+}
+
+static double pool_work(const pooling *v) {
+  const double taps = (double)v->rows.taps * (double)v->columns.taps;
+  return (double)large_size(v) * 4 / 20 + (double)small_size(v) * (8.0 / 20 + taps / 20);
+}
+
+/* `count` rows or images into chunks: how many in one. */
+static ptrdiff_t share_of(const pooling *v, ptrdiff_t count) {
+  const double chunks = pool_work(v) / CHUNK_WORK;
+  return fnn_max(1, fnn_ceil_div(count, chunks < 1 ? 1 : chunks < MAX_CHUNKS ? (ptrdiff_t)chunks : MAX_CHUNKS));
+}
+
+/* Checks what the four steps have in common; x and y are the operands of large and small images. */
+static const char *pool_check(const fnn_step *step, const pooling *v, int x, int y) {
+  if (v->n < 0 || v->c < 0) return "pooling: a size is negative";
+  if (!fnn_axis_valid(&v->rows) || !fnn_axis_valid(&v->columns))
+    return "pooling: window and stride must be at least 1 and fit the index range";
+  if (fnn_multiply(v->rows.taps, v->columns.taps) < 0 || fnn_multiply(v->rows.taps, v->columns.taps) > INT32_MAX)
+    return "pooling: the window has too many places to number";
+  if (!windows_inside(&v->rows) || !windows_inside(&v->columns))
+    return "pooling: a window lies wholly outside the input";
+  if (!fnn_holds(step, x, large_size(v))) return "pooling: the large images do not fit their operand";
+  if (!fnn_holds(step, y, small_size(v))) return "pooling: the small images do not fit their operand";
+  return NULL;
+}
+
+static void cut_rows(fnn_step *step, const pooling *v) {
+  const ptrdiff_t rows = v->n * v->rows.out;
+  step->chunks = small_size(v) == 0 ? 0 : fnn_ceil_div(rows, share_of(v, rows));
+  step->scratch_bytes = 0;
+  step->work = pool_work(v);
+}
+
+static void cut_images(fnn_step *step, const pooling *v) {
+  step->chunks = large_size(v) == 0 ? 0 : fnn_ceil_div(v->n, share_of(v, v->n));
+  step->scratch_bytes = 0;
+  step->work = pool_work(v);
+}
+
+/* What a walk over windows hands to its kernel: a run of outputs that read the same places. */
+typedef struct {
+  fnn_pool g;
+  ptrdiff_t x, y; /* where the first window begins, and the first output, in elements */
+} pool_run;
+
+/* The run of outputs that begins at column q of output row `row`, counted through the images; returns its end. */
+static ptrdiff_t next_run(const pooling *v, ptrdiff_t row, ptrdiff_t q, pool_run *run) {
+  const ptrdiff_t image = row / v->rows.out, p = row % v->rows.out;
+  const fnn_span ps = fnn_span_of(&v->rows, p), qs = fnn_next_span(&v->columns, q, v->columns.out);
+  run->g = (fnn_pool){.channels = v->c,
+                      .pixels = qs.end - qs.begin,
+                      .r = ps.last - ps.first,
+                      .s = qs.last - qs.first,
+                      .x_pixel = v->columns.stride * v->c,
+                      .x_row = v->columns.in * v->c,
+                      .first = ps.first * v->columns.taps + qs.first,
+                      .number_row = v->columns.taps};
+  run->x = ((image * v->rows.in + fnn_span_input(&v->rows, &ps)) * v->columns.in + fnn_span_input(&v->columns, &qs)) * v->c;
+  run->y = (row * v->columns.out + q) * v->c;
+  return qs.end;
+}
+
+/* ---- forward -------------------------------------------------------------------------------------------------- */
+
+const char *fnn_max_pool2d_prepare(fnn_step *step) {
+  const pooling v = pooling_of(step);
+  const char *problem = pool_check(step, &v, 0, 1);
+  if (problem) return problem;
+  if (!fnn_holds(step, 2, small_size(&v))) return "max_pool2d: the winners do not fit their operand";
+  cut_rows(step, &v);
+  return NULL;
+}
+
+void fnn_max_pool2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const pooling v = pooling_of(step);
+  const float *x = fnn_pointer(step, worker, 0);
+  float *y = fnn_pointer(step, worker, 1);
+  int32_t *winner = fnn_pointer(step, worker, 2);
+  const ptrdiff_t rows = v.n * v.rows.out, share = share_of(&v, rows), end = fnn_min(rows, (chunk + 1) * share);
+  pool_run run;
+  for (ptrdiff_t row = chunk * share; row < end; row++)
+    for (ptrdiff_t q = 0; q < v.columns.out;) {
+      q = next_run(&v, row, q, &run);
+      fnn_kernel->max_pool(&run.g, x + run.x, y + run.y, winner + run.y);
+    }
+}
+
+const char *fnn_average_pool2d_prepare(fnn_step *step) {
+  const pooling v = pooling_of(step);
+  const char *problem = pool_check(step, &v, 0, 1);
+  if (problem) return problem;
+  cut_rows(step, &v);
+  return NULL;
+}
+
+void fnn_average_pool2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const pooling v = pooling_of(step);
+  const float *x = fnn_pointer(step, worker, 0);
+  float *y = fnn_pointer(step, worker, 1);
+  const ptrdiff_t rows = v.n * v.rows.out, share = share_of(&v, rows), end = fnn_min(rows, (chunk + 1) * share);
+  pool_run run;
+  for (ptrdiff_t row = chunk * share; row < end; row++)
+    for (ptrdiff_t q = 0; q < v.columns.out;) {
+      q = next_run(&v, row, q, &run);
+      fnn_kernel->average_pool(&run.g, x + run.x, y + run.y);
+    }
+}
+
+/* ---- gradients ------------------------------------------------------------------------------------------------ */
+
+const char *fnn_max_pool2d_gradient_prepare(fnn_step *step) {
+  const pooling v = pooling_of(step);
+  const char *problem = pool_check(step, &v, 2, 0);
+  if (problem) return problem;
+  if (!fnn_holds(step, 1, small_size(&v))) return "max_pool2d_gradient: the winners do not fit their operand";
+  cut_images(step, &v);
+  return NULL;
+}
+
+const char *fnn_average_pool2d_gradient_prepare(fnn_step *step) {
+  const pooling v = pooling_of(step);
+  const char *problem = pool_check(step, &v, 1, 0);
+  if (problem) return problem;
+  cut_images(step, &v);
+  return NULL;
+}
+
+/* Adds the gradients of the images begin .. end-1; winner is NULL for the average.  Rows of dx are zeroed just before the
+ * first window reaches them, so that they are written while in cache. */
+static void pool_gradient(const pooling *v, ptrdiff_t begin, ptrdiff_t end, const float *dy, const int32_t *winner,
+                          float *dx) {
+  const ptrdiff_t x_row = v->columns.in * v->c;
+  pool_run run;
+  for (ptrdiff_t image = begin; image < end; image++) {
+    float *to = dx + image * v->rows.in * x_row;
+    ptrdiff_t zeroed = 0;
+    for (ptrdiff_t p = 0; p <= v->rows.out; p++) {
+      const ptrdiff_t reach = p < v->rows.out ? p * v->rows.stride - v->rows.pad + v->rows.taps : v->rows.in;
+      const ptrdiff_t rows = fnn_min(v->rows.in, reach) - zeroed;
+      if (rows > 0) {
+        memset(to + zeroed * x_row, 0, (size_t)(rows * x_row) * sizeof *to);
+        zeroed += rows;
+      }
+      for (ptrdiff_t q = 0; p < v->rows.out && q < v->columns.out;) {
+        q = next_run(v, image * v->rows.out + p, q, &run);
+        if (winner)
+          fnn_kernel->max_pool_gradient(&run.g, dy + run.y, winner + run.y, dx + run.x);
+        else
+          fnn_kernel->average_pool_gradient(&run.g, dy + run.y, dx + run.x);
+      }
+    }
+  }
+}
+
+void fnn_max_pool2d_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const pooling v = pooling_of(step);
+  const ptrdiff_t share = share_of(&v, v.n);
+  pool_gradient(&v, chunk * share, fnn_min(v.n, (chunk + 1) * share), fnn_pointer(step, worker, 0),
+                fnn_pointer(step, worker, 1), fnn_pointer(step, worker, 2));
+}
+
+void fnn_average_pool2d_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const pooling v = pooling_of(step);
+  const ptrdiff_t share = share_of(&v, v.n);
+  pool_gradient(&v, chunk * share, fnn_min(v.n, (chunk + 1) * share), fnn_pointer(step, worker, 0), NULL,
+                fnn_pointer(step, worker, 1));
+}

@@ -1,0 +1,40 @@
+"""fastnn: Keras' API on C kernels of its own, for CPUs.
+
+>>> import fastnn as keras
+>>> model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, activation="softmax")])
+>>> model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+"""
+
+import importlib
+
+from fastnn.version import __version__
+
+_MODULES = (
+    "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
+    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils",
+)  # fmt: skip
+_NAMES = {
+    "Sequential": "fastnn.models", "Model": "fastnn.models", "Input": "fastnn.layers", "Layer": "fastnn.layers",
+    "Variable": "fastnn.variable", "KerasTensor": "fastnn.ops", "Loss": "fastnn.losses", "Metric": "fastnn.metrics",
+    "Optimizer": "fastnn.optimizers", "Initializer": "fastnn.initializers", "Regularizer": "fastnn.regularizers",
+    "ModelFormatError": "fastnn.saving.errors", "show_config": "fastnn.show_config",
+    "set_num_threads": "fastnn.engine.threads", "get_num_threads": "fastnn.engine.threads",
+    "num_threads": "fastnn.engine.threads",
+}  # fmt: skip
+
+__all__ = ["__version__", *_MODULES, *_NAMES]
+
+
+def __getattr__(name):
+    """Modules and names are imported at first use: importing fastnn costs little."""
+    if name in _MODULES:
+        return importlib.import_module(f"fastnn.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'fastnn' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted(__all__)

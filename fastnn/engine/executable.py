@@ -1,0 +1,207 @@
+"""Executables: a traced program made ready to run, by the native engine or by the reference.
+
+Both have the same `run`: iterations over rows of the caller's arrays, results into the caller's arrays.
+"""
+
+import numpy as np
+
+from fastnn.engine import native, threads
+from fastnn.engine.reference import ReferenceProgram
+from fastnn.engine.steps import Step
+from fastnn.graph.lower import Lowering
+from fastnn.graph.memory import ARENA, CONSTANTS, COUNTER, Layout
+
+
+class Rows:
+    """Where one input of a program takes its rows from.
+
+    Parameters
+    ----------
+    array : C-contiguous array of shape (rows, ...)
+    index : int64 array, optional
+        The rows in the order they are used; in order of the array if None.
+    """
+
+    __slots__ = ("array", "index")
+
+    def __init__(self, array, index=None):
+        self.array, self.index = array, index
+
+    def batch(self, t, size):
+        """The rows of iteration t."""
+        rows = slice(t * size, (t + 1) * size)
+        return self.array[rows] if self.index is None else self.array[self.index[rows]]
+
+
+class NativeExecutable:
+    """A program lowered to C steps.
+
+    Parameters
+    ----------
+    program : Program
+        Its float tensors must be float32.
+    """
+
+    engine = "native"
+
+    def __init__(self, program):
+        self.program = program
+        self.layout = Layout(Lowering(program))
+        names = {kernel: dims for kernel, (_, dims) in native.steps().items()}
+        self.steps = [
+            Step(s.kernel, s.operands, tuple(s.sizes[name] for name in names[s.kernel]), s.code)
+            for s in self.layout.steps
+        ]
+        self.bases = list(self.layout.bases)
+        if program.counter is not None and COUNTER not in self.bases:
+            self.bases.append(COUNTER)
+        self.native = native.NativeProgram(self.steps, len(self.bases))
+        self.hosts = [i for i, s in enumerate(self.steps) if s.kernel == "host"]
+        self.constants = native.aligned_empty(len(self.layout.constants))
+        memoryview(self.constants)[:] = bytes(self.layout.constants)
+        self.variables = [t.data for t in program._variables.values()] + list(program.updates)
+        self.homes = [getattr(v, "storage", v) for v in self.variables]
+        self.inputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "input"]
+        self.outputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "output"]
+        self.slot = (self.bases.index(COUNTER), 0) if program.counter is not None else None
+        self._idle = []  # workspaces of runs that have ended: several threads may run at once
+
+    def stale(self):
+        """True if a variable has moved to other memory since the program was lowered."""
+        return any(getattr(v, "storage", v) is not home for v, home in zip(self.variables, self.homes, strict=True))
+
+    def _workspace(self):
+        """Memory of one run, bound to the program: (binding, arena)."""
+        if self._idle:
+            return self._idle.pop()
+        arena = native.aligned_empty(self.layout.arena_bytes)
+        blocks = {ARENA: arena, CONSTANTS: self.constants, COUNTER: native.aligned_empty(64)}
+        bases = [
+            self.layout.storages[key[1]].flat if key[0] == "storage" else blocks.get(key) for key in self.bases
+        ]
+        return self.native.bind(bases), bases
+
+    def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
+        """Iterations first .. first+count-1 over batches of rows.
+
+        Parameters
+        ----------
+        rows : list of Rows
+            One for each input of the program.
+        outputs : list of arrays
+            Each receives the output of iteration t from its row t * (rows of the output) on.
+        seed, step : int
+            Key of the random numbers, and their counter for the first iteration.
+        deadline : float
+            No iteration is begun after this time on `native.clock()`; 0 for none.
+
+        Returns
+        -------
+        int
+            Iterations done.
+        """
+        workspace = self._workspace()
+        binding, bases = workspace
+        counter = self.program.counter
+        arguments = {
+            "iteration_slot": self.slot, "iteration": int(counter.data.value) if counter is not None else 0,
+            "seed": seed, "threads": threads.get_num_threads(), "profile": profile,
+        }  # fmt: skip
+        drains = [native.Drain(b, outputs[i], self.program.outputs[i].size * 4) for b, i in self.outputs]
+        try:
+            if self.hosts:
+                done = self._run_with_hosts(bases, rows, drains, batch, first, count, step, arguments)
+            else:
+                feeds = [self._feed(b, i, rows[i], batch) for b, i in self.inputs]
+                done = binding.run(
+                    feeds, drains, first=first, count=count, random_step=step, deadline=deadline, **arguments
+                )
+        finally:
+            self._idle.append(workspace)
+        if counter is not None:
+            counter.data.value[...] += done
+        return done
+
+    def _feed(self, base, i, rows, batch):
+        tensor = self.program.inputs[i]
+        per_iteration = batch if tensor.shape else 1
+        return native.Feed(base, rows.array, tensor.dtype == "int32", rows.index, per_iteration)
+
+    # --- programs that return to the interpreter ------------------------------------------------------------------------
+    def _run_with_hosts(self, bases, rows, drains, batch, first, count, step, arguments):
+        """As `run`, with the native steps between two host steps as one call each."""
+        for t in range(first, first + count):
+            whole = list(bases)
+            for base, i in self.inputs:
+                dtype = "int32" if self.program.inputs[i].dtype == "int32" else "float32"
+                whole[base] = np.ascontiguousarray(rows[i].batch(t, batch), dtype)
+            for drain in drains:
+                size = drain.stride_bytes
+                whole[drain.base] = memoryview(drain.array).cast("B")[t * size : (t + 1) * size]
+            binding, begin = self.native.bind(whole), 0
+            for at in [*self.hosts, len(self.steps)]:
+                if at > begin:
+                    binding.run((), (), begin=begin, end=at, random_step=step + t - first, **arguments)
+                if at < len(self.steps):
+                    self._call_host(self.layout.steps[at], whole)
+                begin = at + 1
+            arguments["iteration"] += 1
+        return count
+
+    def _call_host(self, placed, bases):
+        instruction = self.layout.lowering.hosts[placed.sizes["index"]]
+        places = list(zip((*instruction.inputs, *instruction.outputs), placed.operands, strict=True))
+        arrays = [_view(tensor, operand, bases) for tensor, operand in places]
+        n = len(instruction.inputs)
+        given = [a.astype(bool) if t.dtype == "bool" else a for a, (t, _) in zip(arrays[:n], places[:n], strict=True)]
+        results = instruction.primitive.reference(*given, **instruction.attributes)
+        results = results if instruction.primitive.n_outputs > 1 else (results,)
+        for target, result in zip(arrays[n:], results, strict=True):
+            target[...] = result
+
+
+def _view(tensor, operand, bases):
+    """The memory of an operand as an array."""
+    dtype = "int32" if tensor.dtype == "int32" else "float32"
+    block = memoryview(bases[operand.base]).cast("B")[operand.offset : operand.offset + operand.bytes]
+    return np.frombuffer(block, dtype).reshape(tensor.shape)
+
+
+class ReferenceExecutable:
+    """The same program run by NumPy, primitive by primitive."""
+
+    engine = "reference"
+
+    def __init__(self, program):
+        self.program = program
+        self.reference = ReferenceProgram(program)
+
+    def stale(self):
+        """Never: variables are read afresh."""
+        return False
+
+    def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
+        """As `NativeExecutable.run`."""
+        for done, t in enumerate(range(first, first + count), 1):
+            inputs = [r.batch(t, batch) if p.shape else r.array[t] for r, p in zip(rows, self.program.inputs, strict=True)]
+            results, _ = self.reference.run(inputs, seed, step + t - first)
+            for target, result in zip(outputs, results, strict=True):
+                flat = target.reshape(-1)
+                flat[t * result.size : (t + 1) * result.size] = result.ravel()
+            if deadline and native.clock() > deadline:
+                return done
+        return count
+
+
+def executable(program, engine):
+    """The program made ready for an engine.
+
+    Parameters
+    ----------
+    engine : {"native", "reference"}
+        float64 programs always run on the reference.
+    """
+    tensors = [*program.inputs, *(t for i in program.instructions for t in (*i.inputs, *i.outputs))]
+    if engine == "reference" or any(t.dtype == "float64" for t in tensors):
+        return ReferenceExecutable(program)
+    return NativeExecutable(program)

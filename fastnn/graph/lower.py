@@ -1,0 +1,176 @@
+"""Lowering: fused nodes become kernel calls (drafts of steps) whose operands are still tensors.
+
+A primitive's `lower` method writes its kernel calls through `Lowering`: `step`, `copy`, `fill`, `alias`, `host`.
+"""
+
+import math
+import struct
+
+from fastnn.graph.bytecode import TooManyRegisters, build_code
+from fastnn.graph.fuse import Node, fuse
+from fastnn.graph.program import Tensor
+
+MAX_RANK = 6  # FNN_MAX_RANK in csrc/fnn.h
+
+
+class Draft:
+    """A step before its operands have places: tensors read, tensors written, sizes, bytecode."""
+
+    __slots__ = ("code", "instructions", "kernel", "operands", "reads", "sizes", "updates", "writes")
+
+    def __init__(self, kernel, reads, writes, sizes, code=None, operands=None, updates=False):
+        self.kernel, self.reads, self.writes = kernel, tuple(reads), tuple(writes)
+        self.sizes, self.code, self.updates = sizes, code, updates
+        self.operands = tuple(operands) if operands is not None else self.reads + self.writes
+        self.instructions = ()
+
+
+class Lowering:
+    """Turns a program into drafts.
+
+    Attributes
+    ----------
+    drafts : list of Draft
+    same_memory : dict
+        id(tensor) -> tensor with the same numbers at the same place (reshapes).
+    packs : list of (block, [(tensor, offset)])
+        Tensors that should be made inside a larger block.
+    hosts : list of Instruction
+        Primitives that run in the interpreter.
+    """
+
+    def __init__(self, program):
+        self.program = program
+        self.drafts, self.same_memory, self.packs, self.hosts = [], {}, [], []
+        self.node = None
+        nodes, self.free = fuse(program)
+        self.needed = self._needed_in_memory(nodes)
+        for node in nodes:
+            self._lower_node(node)
+
+    def _needed_in_memory(self, nodes):
+        """ids of tensors that another node, an output or an update reads."""
+        needed = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
+        for node in nodes:
+            made = node.produced()
+            for instruction in self._with_free(node.instructions):
+                needed.update(id(t) for t in instruction.inputs if id(t) not in made)
+            if node.main is not None and node.main.primitive.n_outputs > 1:
+                needed.update(id(t) for t in node.main.outputs)
+        return needed
+
+    def _with_free(self, instructions):
+        """The instructions, and those that are computed again inside them."""
+        for instruction in instructions:
+            yield instruction
+            for t in instruction.inputs:
+                if id(t) in self.free and t.producer is not None:
+                    yield from self._with_free([t.producer])
+
+    def _lower_node(self, node):
+        start = len(self.drafts)
+        self.node = node
+        if node.main is None:
+            self.elementwise(node.body)
+        else:
+            node.main.primitive.lower(self, node.main)
+            assert not node.body or self.drafts[-1].code is not None, f"{node.main} ignored its epilogue"
+        for draft in self.drafts[start:]:
+            draft.instructions = tuple(node.instructions)
+
+    # --- what primitives call -------------------------------------------------------------------------------------
+    def temporary(self, shape, dtype="float32"):
+        """A tensor that exists only between two steps."""
+        return Tensor(self.program, shape, dtype, "result")
+
+    def step(self, kernel, reads, writes, sizes, instruction=None):
+        """One kernel call; with `instruction`, the node's epilogue runs on its (single) output."""
+        body = self.node.body if instruction is not None else []
+        if not body:
+            self.drafts.append(Draft(kernel, reads, writes, sizes))
+            return
+        (raw,) = writes
+        stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
+        try:
+            code, operands = build_code(self.node, [*reads, raw], stores, self.free)
+        except TooManyRegisters:
+            self.drafts.append(Draft(kernel, reads, writes, sizes))
+            self.needed.add(id(raw))
+            self.elementwise(body)
+            return
+        if id(raw) not in self.needed:  # the product itself is not wanted: it is made where the first result goes
+            self.same_memory[id(raw)] = stores[0]
+        extra = [t for t in operands[len(reads) + 1 :] if all(t is not s for s in stores)]
+        written = [t for t in (raw, *stores) if not (t is raw and id(raw) in self.same_memory)]
+        self.drafts.append(Draft(kernel, (*reads, *extra), written, sizes, code, operands))
+
+    def elementwise(self, body):
+        """One pass over memory for a chain of elementwise instructions, cut in two where registers run out."""
+        node = Node(0)
+        node.body = list(body)
+        made = node.produced()
+        stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
+        try:
+            code, operands = build_code(node, [], stores, self.free)
+        except TooManyRegisters:
+            half = len(body) // 2
+            crossing = {id(t) for i in body[half:] for t in i.inputs} & made
+            self.needed |= crossing
+            self.elementwise(body[:half])
+            self.elementwise(body[half:])
+            return
+        reads = [t for t in operands if all(t is not s for s in stores)]
+        self.drafts.append(Draft("elementwise", reads, stores, {"count": code.count}, code, operands))
+
+    def alias(self, result, source):
+        """`result` is `source` under another shape."""
+        self.same_memory[id(result)] = source
+
+    def transposed(self, x, axes):
+        """A copy of x with its axes in another order."""
+        from fastnn.ops.shape import contiguous_strides
+
+        y = self.temporary(tuple(x.shape[a] for a in axes), x.dtype)
+        strides = contiguous_strides(x.shape)
+        self.copy(x, y, y.shape, [strides[a] for a in axes], contiguous_strides(y.shape))
+        return y
+
+    def copy(self, x, y, shape, in_strides, out_strides, in_offset=0, out_offset=0, updates=False):
+        """y[out_offset + sum i*out_stride] = x[in_offset + sum i*in_stride]; `updates`: the rest of y stays."""
+        axes = [[n, i, o] for n, i, o in zip(shape, in_strides, out_strides, strict=True) if n != 1]
+        merged = []
+        for axis in axes:
+            if merged and merged[-1][1] == axis[0] * axis[1] and merged[-1][2] == axis[0] * axis[2]:
+                merged[-1] = [merged[-1][0] * axis[0], axis[1], axis[2]]
+            else:
+                merged.append(axis)
+        if len(merged) > MAX_RANK:
+            raise ValueError(f"a tensor of {len(shape)} axes cannot be rearranged: more than {MAX_RANK} of them move")
+        merged = [[1, 0, 0]] * (MAX_RANK - len(merged)) + merged
+        sizes = {f"n{a}": n for a, (n, _, _) in enumerate(merged)}
+        sizes |= {"in_offset": in_offset} | {f"i{a}": i for a, (_, i, _) in enumerate(merged)}
+        sizes |= {"out_offset": out_offset} | {f"o{a}": o for a, (_, _, o) in enumerate(merged)}
+        self.drafts.append(Draft("copy", (x,), (y,), sizes, updates=updates))
+
+    def copy_whole(self, x, y, updates=False):
+        """The numbers of x at the place of y."""
+        self.copy(x, y, (math.prod(x.shape),), (1,), (1,), updates=updates)
+
+    def fill(self, y, value):
+        """Every element of y is `value`."""
+        (bits,) = struct.unpack("<i", struct.pack("<f", value))
+        self.drafts.append(Draft("fill", (), (y,), {"count": math.prod(y.shape), "value_bits": bits}))
+
+    def pack(self, instruction):
+        """See `fastnn.ops.shape.Pack`."""
+        (block,) = instruction.outputs
+        parts = list(zip(instruction.inputs, instruction.attributes["offsets"], strict=True))
+        self.packs.append((block, parts))
+        self.drafts.append(Draft("pack", instruction.inputs, (block,), {}))
+
+    def host(self, instruction):
+        """Return to the interpreter for this primitive."""
+        self.hosts.append(instruction)
+        self.drafts.append(
+            Draft("host", instruction.inputs, instruction.outputs, {"index": len(self.hosts) - 1})
+        )

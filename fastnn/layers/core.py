@@ -1,0 +1,256 @@
+"""Dense, activation, input and user-function layers."""
+
+from fastnn import ops
+from fastnn.layers.layer import Layer
+from fastnn.saving import registry
+
+
+class WeightedLayer(Layer):
+    """What Dense and the convolutions share: a kernel, a bias, an activation, and their regularizers and constraints."""
+
+    def __init__(
+        self,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.activation = registry.get("activation", activation)
+        self.use_bias = use_bias
+        self.kernel_initializer = registry.get("initializer", kernel_initializer)
+        self.bias_initializer = registry.get("initializer", bias_initializer)
+        self.kernel_regularizer = registry.get("regularizer", kernel_regularizer)
+        self.bias_regularizer = registry.get("regularizer", bias_regularizer)
+        self.kernel_constraint = registry.get("constraint", kernel_constraint)
+        self.bias_constraint = registry.get("constraint", bias_constraint)
+        self.bias = None
+
+    def add_kernel(self, shape, name="kernel"):
+        return self.add_weight(
+            shape,
+            self.kernel_initializer,
+            regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint,
+            name=name,
+        )
+
+    def add_bias(self, size):
+        if self.use_bias:
+            self.bias = self.add_weight(
+                (size,),
+                self.bias_initializer,
+                regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint,
+                name="bias",
+            )
+
+    def finish(self, y):
+        """Bias and activation."""
+        if self.bias is not None:
+            y = y + self.bias
+        return self.activation(y) if self.activation is not None else y
+
+    def get_config(self):
+        activation = self.activation if self.activation is not None else registry.get("activation", "linear")
+        return {
+            **super().get_config(),
+            "activation": registry.serialize(activation),
+            "use_bias": self.use_bias,
+            "bias_initializer": registry.serialize(self.bias_initializer),
+            "bias_regularizer": registry.serialize(self.bias_regularizer),
+            "bias_constraint": registry.serialize(self.bias_constraint),
+            "kernel_initializer": registry.serialize(self.kernel_initializer),
+            "kernel_regularizer": registry.serialize(self.kernel_regularizer),
+            "kernel_constraint": registry.serialize(self.kernel_constraint),
+        }
+
+
+@registry.register("layer")
+class Dense(WeightedLayer):
+    """``activation(x . kernel + bias)`` over the last axis.
+
+    Parameters
+    ----------
+    units : int
+        Size of the output's last axis.
+    activation : str or callable, optional
+    use_bias : bool
+    kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, \
+    kernel_constraint, bias_constraint : optional
+
+    Input of shape (n, ..., k), output (n, ..., units); weights: kernel (k, units), bias (units,).
+    """
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        quantization_config=None,
+        **kwargs,
+    ):
+        if quantization_config is not None:
+            raise ValueError("Dense: quantization is not offered: leave quantization_config out")
+        super().__init__(
+            activation,
+            use_bias,
+            kernel_initializer,
+            bias_initializer,
+            kernel_regularizer,
+            bias_regularizer,
+            activity_regularizer,
+            kernel_constraint,
+            bias_constraint,
+            **kwargs,
+        )
+        self.units = positive_integer(units, "Dense: units")
+
+    def build(self, input_shape):
+        if len(input_shape) < 2 or input_shape[-1] is None:
+            raise self._wrong_input("input of shape (n, features)", input_shape, "The number of features must be known.")
+        self.kernel = self.add_kernel((input_shape[-1], self.units))
+        self.add_bias(self.units)
+
+    def _check_input(self, x):
+        features = self.kernel.shape[0]
+        if len(x.shape) < 2 or x.shape[-1] != features:
+            flat = len(x.shape) > 2
+            repair = "Add Flatten() before it." if flat else "Give arrays with one row for each sample."
+            raise self._wrong_input(f"input of shape (n, {features})", x.shape, repair)
+
+    def call(self, inputs):
+        return self.finish(ops.matmul(inputs, self.kernel))
+
+    def get_config(self):
+        return {**super().get_config(), "units": self.units, "quantization_config": None}
+
+
+def positive_integer(value, what):
+    """The value as an int, or an error that says what it is for."""
+    if isinstance(value, bool) or int(value) != value or value < 1:
+        raise ValueError(f"{what} must be a positive integer, received {value!r}")
+    return int(value)
+
+
+@registry.register("layer")
+class Identity(Layer):
+    """The input as it is."""
+
+    def call(self, inputs):
+        return inputs
+
+
+@registry.register("layer")
+class Activation(Layer):
+    """An activation function as a layer.
+
+    Parameters
+    ----------
+    activation : str or callable
+    """
+
+    def __init__(self, activation, **kwargs):
+        super().__init__(**kwargs)
+        self.activation = registry.get("activation", activation)
+
+    def call(self, inputs):
+        return self.activation(inputs)
+
+    def get_config(self):
+        return {**super().get_config(), "activation": registry.serialize(self.activation)}
+
+
+@registry.register("layer")
+class InputLayer(Layer):
+    """The declared input of a model.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Without the batch axis.
+    batch_size : int, optional
+    dtype : str, optional
+    """
+
+    def __init__(self, shape=None, batch_size=None, dtype=None, batch_shape=None, name=None, **kwargs):
+        if kwargs.pop("sparse", None) or kwargs.pop("ragged", None):
+            raise ValueError("InputLayer: sparse and ragged inputs are not offered: pass dense arrays")
+        if kwargs.pop("optional", None):
+            raise ValueError("InputLayer: optional inputs are not offered")
+        super().__init__(name=name, dtype=dtype, **kwargs)
+        if (shape is None) == (batch_shape is None):
+            raise ValueError("InputLayer: give shape (without the batch axis) or batch_shape, one of the two")
+        self.batch_shape = tuple(batch_shape) if batch_shape is not None else (batch_size, *_sizes(shape))
+        self.built = True
+
+    def call(self, inputs):
+        return inputs
+
+    def get_config(self):
+        return {
+            "batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": False, "ragged": False, "optional": False,
+            "name": self.name,
+        }  # fmt: skip
+
+
+def _sizes(shape):
+    if isinstance(shape, int):
+        raise ValueError(f"Input: shape must be a tuple such as ({shape},), received {shape}")
+    return tuple(shape)
+
+
+def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):  # noqa: N802, Keras' name
+    """The declared input of a model; first in a `Sequential`.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Without the batch axis, e.g. ``(28, 28, 1)``.
+    """
+    return InputLayer(shape, batch_size, dtype, batch_shape, name)
+
+
+@registry.register("layer")
+class Lambda(Layer):
+    """A function as a layer, written with `fastnn.ops`.
+
+    A file never contains its code: loading needs the function in ``custom_objects`` or registered.
+
+    Parameters
+    ----------
+    function : callable
+    output_shape : tuple, optional
+        Accepted as in Keras; the shape follows from tracing.
+    arguments : dict, optional
+        Keyword arguments of the function.
+    """
+
+    def __init__(self, function, output_shape=None, mask=None, arguments=None, **kwargs):
+        super().__init__(**kwargs)
+        if not callable(function):
+            raise TypeError(f"Lambda: expected a function, received {function!r}")
+        self.function, self.arguments, self.output_shape_given = function, arguments or {}, output_shape
+
+    def call(self, inputs):
+        return self.function(inputs, **self.arguments)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "function": registry.serialize(self.function),
+            "arguments": self.arguments,
+        }

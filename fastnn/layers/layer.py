@@ -1,0 +1,443 @@
+"""The base of all layers: weights, building, calling, configuration."""
+
+import inspect
+import threading
+
+import numpy as np
+
+from fastnn import activations, config, constraints, initializers, regularizers  # noqa: F401, they fill the registry
+from fastnn.graph.program import Arithmetic, Program, Tensor, current_program, eager
+from fastnn.naming import unique_name
+from fastnn.saving import budget, registry
+from fastnn.variable import Variable
+
+_context = threading.local()  # .training: what the outermost call said
+
+
+class Layer:
+    """A function of tensors with weights.
+
+    A layer of your own defines ``__init__``, ``build(input_shape)`` (where `add_weight` makes the weights) and
+    ``call(inputs)``, written with `fastnn.ops`; its gradient follows from there.
+
+    Parameters
+    ----------
+    activity_regularizer : regularizer, optional
+        A penalty on the output, added to the loss.
+    trainable : bool
+    dtype : str or dict, optional
+        Float type of the weights; floatx unless given.
+    autocast : bool
+        Accepted as in Keras.
+    name : str, optional
+    """
+
+    def __new__(cls, *args, **kwargs):
+        layer = super().__new__(cls)
+        layer._arguments = _bound_arguments(cls, args, kwargs)
+        return layer
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _remembering_shape(cls.__dict__["build"])
+
+    def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
+        shape = kwargs.pop("input_shape", None)
+        if kwargs.pop("input_dim", None) is not None or shape is not None:
+            raise ValueError(
+                f"{type(self).__name__}: input_shape is not an argument of layers: put Input(shape=...) first in the model"
+            )
+        if kwargs:
+            raise TypeError(f"{type(self).__name__}: unexpected arguments {sorted(kwargs)}")
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"{type(self).__name__}: name must be a string without '/', received {name!r}")
+        self.name = name or unique_name(registry.snake_case(type(self).__name__))
+        self.activity_regularizer = registry.get("regularizer", activity_regularizer)
+        self._trainable, self.built, self.autocast = bool(trainable), False, autocast
+        self.dtype = dtype_name(dtype)
+        self.supports_masking = False
+        self._own_trainable, self._own_frozen, self._losses = [], [], []
+        self._build_shapes = None
+
+    # --- weights --------------------------------------------------------------------------------------------------------
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation=None,
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """A new variable of the layer.
+
+        Parameters
+        ----------
+        shape : tuple of int
+        initializer : str, initializer or callable, optional
+            Glorot uniform unless given.
+        trainable : bool
+            Whether training changes it.
+        regularizer, constraint : optional
+        name : str, optional
+
+        Returns
+        -------
+        Variable
+        """
+        shape = tuple(shape) if shape is not None else ()
+        dtype = dtype or self.dtype
+        if any(not isinstance(n, (int, np.integer)) or n < 0 for n in shape):
+            raise ValueError(f"{self}: a weight needs a shape of known sizes, received {shape}")
+        budget.charge(shape, dtype)
+        initializer = registry.get("initializer", initializer or "glorot_uniform")
+        with eager():
+            variable = Variable(initializer, shape, dtype, trainable, name or "variable")
+        variable.path = f"{self.name}/{variable.name}"
+        variable.regularizer = registry.get("regularizer", regularizer)
+        variable.constraint = registry.get("constraint", constraint)
+        (self._own_trainable if trainable else self._own_frozen).append(variable)
+        return variable
+
+    @property
+    def _layers(self):
+        """The layers held by this one, in the order of its attributes."""
+        found = []
+        for key, value in vars(self).items():
+            if key not in ("_arguments", "_nested_in"):
+                _collect_layers(value, found)
+        return found
+
+    def _flatten_layers(self):
+        yield self
+        for layer in self._layers:
+            yield from layer._flatten_layers()
+
+    def _own_weights(self):
+        attributes = [v for v in vars(self).values() if isinstance(v, Variable)]
+        known = [*self._own_trainable, *self._own_frozen]
+        return known + [v for v in attributes if all(v is not k for k in known)]
+
+    @property
+    def weights(self):
+        """All variables: the layer's own, then those of the layers it holds."""
+        found = list(self._own_weights())
+        for layer in self._layers:
+            found += layer.weights
+        return _unique(found)
+
+    variables = weights
+
+    @property
+    def trainable_weights(self):
+        """The variables that training changes."""
+        if not self._trainable:
+            return []
+        found = [v for v in self._own_weights() if v.trainable]
+        for layer in self._layers:
+            found += layer.trainable_weights
+        return _unique(found)
+
+    trainable_variables = trainable_weights
+
+    @property
+    def non_trainable_weights(self):
+        """The variables that training leaves alone, or changes without a gradient."""
+        trained = {id(v) for v in self.trainable_weights}
+        return [v for v in self.weights if id(v) not in trained]
+
+    non_trainable_variables = non_trainable_weights
+
+    @property
+    def trainable(self):
+        """False freezes the layer and all in it; takes effect with the next compile()."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+        for layer in self._layers:
+            layer.trainable = value
+
+    def get_weights(self):
+        """Copies of all variables, as a list of arrays."""
+        return [v.numpy() for v in self.weights]
+
+    def set_weights(self, weights):
+        """Replace all variables by a list of arrays of their shapes."""
+        variables = self.weights
+        if len(weights) != len(variables):
+            raise ValueError(
+                f"{self}: set_weights() expects {len(variables)} arrays, received {len(weights)}"
+                + ("" if self.built else "; the layer is not built yet: call it once, or give the model an Input")
+            )
+        for variable, value in zip(variables, weights, strict=True):
+            if np.shape(value) != variable.shape:
+                raise ValueError(
+                    f"{self}: weight {variable.path} has shape {variable.shape}, the array {np.shape(value)}"
+                )
+        for variable, value in zip(variables, weights, strict=True):
+            variable.assign(np.asarray(value))
+
+    def count_params(self):
+        """How many numbers the variables hold."""
+        if not self.built:
+            raise ValueError(f"{self}: count_params() before the layer is built: call it once, or give the model an Input")
+        return sum(v.size for v in self.weights)
+
+    # --- losses of its own ----------------------------------------------------------------------------------------------
+    def add_loss(self, loss):
+        """Add a scalar tensor to the loss of the model; call it inside ``call``."""
+        program = current_program()
+        (program.losses if program is not None else self._losses).append(loss)
+
+    @property
+    def losses(self):
+        """Penalties of the weights, and what the last eager call added."""
+        penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
+        return [loss for layer in self._flatten_layers() for loss in layer._losses] + penalties
+
+    # --- building and calling -------------------------------------------------------------------------------------------
+    def build(self, input_shape):
+        """Make the weights; layers without weights need none."""
+
+    def get_build_config(self):
+        """What `build_from_config` needs."""
+        return {"input_shape": self._build_shapes} if self._build_shapes is not None else None
+
+    def build_from_config(self, config):
+        if config and config.get("input_shape") is not None:
+            self._build(_as_shape(config["input_shape"]))
+
+    def _build(self, shape):
+        if not self.built:
+            with eager():
+                self.build(shape)
+            self._build_shapes = shape
+            self.built = True
+
+    def call(self, *args, **kwargs):
+        """The computation; defined by each layer."""
+        raise NotImplementedError(f"{type(self).__name__} defines no call()")
+
+    def __call__(self, *args, **kwargs):
+        args = tuple(_map_structure(self._incoming, a) for a in args)
+        kwargs = {k: _map_structure(self._incoming, v) if k != "training" else v for k, v in kwargs.items()}
+        first = args[0] if args else next(iter(kwargs.values()), None)
+        if not self.built:
+            self._build(_map_structure(lambda x: tuple(getattr(x, "shape", ())), first))
+        self._check_input(first)
+        outermost = getattr(_context, "training", None)
+        training = kwargs.get("training")
+        training = outermost if training is None else training
+        accepts = _accepts_training(type(self))
+        if accepts:
+            kwargs["training"] = bool(training) if training is not None else False
+        else:
+            kwargs.pop("training", None)
+        _context.training = training
+        self._losses = []
+        program = current_program() or _program_in(args)
+        try:
+            if program is None:
+                outputs = self.call(*args, **kwargs)
+            else:
+                with program.scope(self.name):
+                    outputs = self.call(*args, **kwargs)
+        finally:
+            _context.training = outermost
+        if self.activity_regularizer is not None:
+            self.add_loss(self.activity_regularizer(outputs) / first.shape[0])
+        return outputs
+
+    def _incoming(self, x):
+        """Arrays of floats take the layer's float type."""
+        if isinstance(x, Arithmetic) or x is None or isinstance(x, (str, bool)):
+            return x
+        array = np.asarray(x)
+        return array.astype(self.dtype) if array.dtype.kind == "f" and array.dtype != self.dtype else array
+
+    def _check_input(self, x):
+        """Raise a ValueError with the repair if the input cannot be right."""
+
+    def _wrong_input(self, expected, shape, repair):
+        """The error for an input of the wrong shape."""
+        return ValueError(f"{self}: expected {expected}, received {tuple(shape)}. {repair}".rstrip())
+
+    def compute_output_shape(self, input_shape):
+        """The shape that comes out for a shape with None for unknown sizes."""
+        first, second = (self._traced_shape(input_shape, unknown) for unknown in (2, 3))
+        return _map_shapes(lambda a, b: tuple(m if m == n else None for m, n in zip(a, b, strict=True)), first, second)
+
+    def _traced_shape(self, input_shape, unknown):
+        with Program() as program:
+            shapes = _map_shape(lambda s: program.input([unknown if n is None else n for n in s], self.dtype), input_shape)
+            return _map_structure(lambda t: t.shape, self(shapes))
+
+    # --- configuration --------------------------------------------------------------------------------------------------
+    def get_config(self):
+        """The arguments that make this layer again."""
+        base = {"name": self.name, "trainable": self._trainable, "dtype": dtype_config(self.dtype)}
+        if self.activity_regularizer is not None:
+            base["activity_regularizer"] = registry.serialize(self.activity_regularizer)
+        if type(self).get_config is Layer.get_config:
+            own = {k: v for k, v in self._arguments.items() if k not in base}
+            if unserializable := [k for k, v in own.items() if not _is_plain(v)]:
+                raise NotImplementedError(
+                    f"{type(self).__name__}: arguments {unserializable} are no plain data: define get_config()"
+                )
+            base.update(own)
+        return base
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer that a configuration describes."""
+        return cls(**config)
+
+    def save_own_variables(self, store):
+        """Put the layer's own variables into a mapping from "0", "1", ... to arrays."""
+        for i, variable in enumerate(self._own_weights()):
+            store[str(i)] = variable.value
+
+    def load_own_variables(self, store):
+        """The reverse of `save_own_variables`."""
+        variables = self._own_weights()
+        if len(store.keys()) != len(variables):
+            raise ValueError(f"{self}: the file has {len(store.keys())} arrays for it, the layer {len(variables)}")
+        for i, variable in enumerate(variables):
+            variable.assign(np.asarray(store[str(i)]))
+
+    def __str__(self):
+        return f"{type(self).__name__} '{self.name}'"
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+
+def dtype_name(dtype):
+    """The float type meant by a name, a serialized policy or None."""
+    if isinstance(dtype, dict):
+        dtype = dtype.get("config", {}).get("name")
+    dtype = str(getattr(dtype, "name", dtype)) if dtype is not None else config.floatx()
+    if dtype not in ("float32", "float64", "int32", "bool", "int64", "uint8"):
+        raise ValueError(f'dtype must be "float32" or "float64", received {dtype!r}: lower precision is not offered')
+    return dtype
+
+
+def dtype_config(dtype):
+    """A float type as Keras writes it into configurations."""
+    return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
+
+
+def _bound_arguments(cls, args, kwargs):
+    try:
+        bound = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)
+    except (TypeError, ValueError):
+        return {}
+    arguments = dict(bound.arguments)
+    arguments.pop("self", None)
+    arguments.update(arguments.pop("kwargs", {}))
+    return arguments
+
+
+def _remembering_shape(build):
+    """Mark the layer as built when its build() is called directly."""
+
+    def wrapped(self, input_shape=None, *args, **kwargs):
+        build(self, input_shape, *args, **kwargs)
+        self._build_shapes = input_shape
+        self.built = True
+
+    wrapped.__doc__, wrapped.__name__ = build.__doc__, "build"
+    return wrapped
+
+
+_training_cache = {}
+
+
+def _accepts_training(cls):
+    if cls not in _training_cache:
+        _training_cache[cls] = "training" in inspect.signature(cls.call).parameters
+    return _training_cache[cls]
+
+
+def _is_plain(value):
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def _collect_layers(value, found):
+    if isinstance(value, Layer):
+        if all(value is not known for known in found):
+            found.append(value)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _collect_layers(item, found)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect_layers(item, found)
+
+
+def _unique(variables):
+    seen, result = set(), []
+    for v in variables:
+        if id(v) not in seen:
+            seen.add(id(v))
+            result.append(v)
+    return result
+
+
+def _map_structure(function, value):
+    """The function applied to every leaf of nested lists, tuples and dicts."""
+    if isinstance(value, (list, tuple)) and not all(isinstance(v, (int, float, bool)) for v in value):
+        return type(value)(_map_structure(function, v) for v in value)
+    if isinstance(value, dict):
+        return {k: _map_structure(function, v) for k, v in value.items()}
+    return function(value)
+
+
+def _is_shape(value):
+    return isinstance(value, (list, tuple)) and all(n is None or isinstance(n, (int, np.integer)) for n in value)
+
+
+def _map_shape(function, shapes):
+    if _is_shape(shapes):
+        return function(shapes)
+    if isinstance(shapes, dict):
+        return {k: _map_shape(function, s) for k, s in shapes.items()}
+    return [_map_shape(function, s) for s in shapes]
+
+
+def _map_shapes(function, a, b):
+    if _is_shape(a):
+        return function(a, b)
+    if isinstance(a, dict):
+        return {k: _map_shapes(function, a[k], b[k]) for k in a}
+    return [_map_shapes(function, x, y) for x, y in zip(a, b, strict=True)]
+
+
+def _as_shape(value):
+    return _map_shape(tuple, value)
+
+
+def _program_in(args):
+    for value in args:
+        if isinstance(value, Tensor):
+            return value.program
+        if isinstance(value, (list, tuple)):
+            program = _program_in(value)
+            if program is not None:
+                return program
+        if isinstance(value, dict):
+            program = _program_in(list(value.values()))
+            if program is not None:
+                return program
+    return None

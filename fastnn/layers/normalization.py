@@ -1,0 +1,172 @@
+"""Normalization layers."""
+
+from fastnn import ops
+from fastnn.layers.layer import Layer
+from fastnn.saving import registry
+
+
+class _Affine(Layer):
+    """What normalizations share: scale and offset with their initializers, regularizers and constraints."""
+
+    def __init__(
+        self, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+        beta_constraint, gamma_constraint, **kwargs,
+    ):  # fmt: skip
+        super().__init__(**kwargs)
+        self.epsilon, self.center, self.scale = epsilon, center, scale
+        self.beta_initializer = registry.get("initializer", beta_initializer)
+        self.gamma_initializer = registry.get("initializer", gamma_initializer)
+        self.beta_regularizer = registry.get("regularizer", beta_regularizer)
+        self.gamma_regularizer = registry.get("regularizer", gamma_regularizer)
+        self.beta_constraint = registry.get("constraint", beta_constraint)
+        self.gamma_constraint = registry.get("constraint", gamma_constraint)
+        self.gamma = self.beta = None
+
+    def add_affine(self, shape):
+        if self.scale:
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, regularizer=self.gamma_regularizer, constraint=self.gamma_constraint,
+                name="gamma",
+            )  # fmt: skip
+        if self.center:
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, regularizer=self.beta_regularizer, constraint=self.beta_constraint,
+                name="beta",
+            )  # fmt: skip
+
+    def normalize(self, x, mean, variance, shape):
+        """(x - mean) / sqrt(variance + epsilon) * gamma + beta, as one factor and one offset."""
+        factor = ops.rsqrt(variance + self.epsilon)
+        if self.gamma is not None:
+            factor = factor * ops.reshape(self.gamma, shape)
+        y = (x - mean) * factor
+        return y if self.beta is None else y + ops.reshape(self.beta, shape)
+
+    def get_config(self):
+        config = {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        for name in ("beta", "gamma"):
+            for what in ("initializer", "regularizer", "constraint"):
+                config[f"{name}_{what}"] = registry.serialize(getattr(self, f"{name}_{what}"))
+        return config
+
+
+@registry.register("layer")
+class BatchNormalization(_Affine):
+    """Each channel brought to mean 0 and variance 1 over the batch, then scaled and shifted (arXiv 1502.03167).
+
+    In training by the statistics of the batch, while their moving averages are kept; else by the moving averages.
+
+    Parameters
+    ----------
+    axis : int
+        The channels.
+    momentum : float
+        moving = moving * momentum + batch * (1 - momentum).
+    epsilon : float
+    center, scale : bool
+
+    Weights: gamma (c,), beta (c,), moving_mean (c,), moving_variance (c,).
+    """
+
+    def __init__(
+        self, axis=-1, momentum=0.99, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
+        gamma_initializer="ones", moving_mean_initializer="zeros", moving_variance_initializer="ones",
+        beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None,
+        synchronized=False, renorm=False, renorm_clipping=None, renorm_momentum=0.99, **kwargs,
+    ):  # fmt: skip
+        if renorm or renorm_clipping is not None:
+            raise ValueError("BatchNormalization: batch renormalization is not offered: leave renorm out")
+        super().__init__(
+            epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+            beta_constraint, gamma_constraint, **kwargs,
+        )  # fmt: skip
+        self.axis, self.momentum, self.synchronized = int(axis), float(momentum), synchronized
+        self.renorm_momentum = renorm_momentum
+        self.moving_mean_initializer = registry.get("initializer", moving_mean_initializer)
+        self.moving_variance_initializer = registry.get("initializer", moving_variance_initializer)
+
+    def build(self, input_shape):
+        if not -len(input_shape) <= self.axis < len(input_shape) or input_shape[self.axis] is None:
+            raise self._wrong_input(f"a known number of channels on axis {self.axis}", input_shape, "")
+        shape = (input_shape[self.axis],)
+        self.add_affine(shape)
+        self.moving_mean = self.add_weight(shape, self.moving_mean_initializer, trainable=False, name="moving_mean")
+        self.moving_variance = self.add_weight(
+            shape, self.moving_variance_initializer, trainable=False, name="moving_variance"
+        )
+
+    def _check_input(self, x):
+        channels = self.moving_mean.shape[0]
+        if len(x.shape) < 2 or x.shape[self.axis] != channels:
+            raise self._wrong_input(f"input with {channels} channels on axis {self.axis}", x.shape, "")
+
+    def call(self, inputs, training=None, mask=None):
+        axis = self.axis % len(inputs.shape)
+        shape = tuple(n if i == axis else 1 for i, n in enumerate(inputs.shape))
+        if not training or not self.trainable:
+            mean, variance = ops.reshape(self.moving_mean, shape), ops.reshape(self.moving_variance, shape)
+            return self.normalize(inputs, mean, variance, shape)
+        axes = tuple(i for i in range(len(inputs.shape)) if i != axis)
+        mean, variance = ops.moments(inputs, axes, keepdims=True)
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            batch = ops.reshape(ops.stop_gradient(batch), moving.shape)
+            moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+        return self.normalize(inputs, mean, variance, shape)
+
+    def get_config(self):
+        config = super().get_config()
+        for what in ("moving_mean", "moving_variance"):
+            config[f"{what}_initializer"] = registry.serialize(getattr(self, f"{what}_initializer"))
+        return {
+            **config, "axis": self.axis, "momentum": self.momentum, "synchronized": self.synchronized,
+            "renorm": False, "renorm_clipping": None, "renorm_momentum": self.renorm_momentum,
+        }  # fmt: skip
+
+
+@registry.register("layer")
+class LayerNormalization(_Affine):
+    """Each sample brought to mean 0 and variance 1 over its features, then scaled and shifted (arXiv 1607.06450).
+
+    Parameters
+    ----------
+    axis : int or list of int
+        The features.
+    epsilon : float
+    center, scale : bool
+    rms_scaling : bool
+        Divide by the root mean square only: no mean is subtracted, no offset added.
+
+    Weights: gamma and beta with the sizes of the features.
+    """
+
+    def __init__(
+        self, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros", gamma_initializer="ones",
+        beta_regularizer=None, gamma_regularizer=None, beta_constraint=None, gamma_constraint=None, rms_scaling=False,
+        **kwargs,
+    ):  # fmt: skip
+        super().__init__(
+            epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+            beta_constraint, gamma_constraint, **kwargs,
+        )  # fmt: skip
+        self.rms_scaling = rms_scaling
+        self.axis = list(axis) if isinstance(axis, (list, tuple)) else axis
+
+    def _axes(self, rank):
+        axes = self.axis if isinstance(self.axis, list) else [self.axis]
+        return tuple(sorted(a % rank for a in axes))
+
+    def build(self, input_shape):
+        self.add_affine(tuple(input_shape[a] for a in self._axes(len(input_shape))))
+
+    def call(self, inputs):
+        axes = self._axes(len(inputs.shape))
+        shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
+        if self.rms_scaling:
+            variance = ops.mean(ops.square(inputs), axes, keepdims=True)
+            y = inputs * ops.rsqrt(variance + self.epsilon)
+            return y if self.gamma is None else y * ops.reshape(self.gamma, shape)
+        mean, variance = ops.moments(inputs, axes, keepdims=True)
+        return self.normalize(inputs, mean, variance, shape)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis, "rms_scaling": self.rms_scaling}

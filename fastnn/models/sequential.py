@@ -1,0 +1,136 @@
+"""Layers one after the other."""
+
+from fastnn.graph.program import Program
+from fastnn.layers.core import InputLayer
+from fastnn.layers.layer import Layer
+from fastnn.models.model import Model
+from fastnn.saving import registry
+
+
+@registry.register("model")
+class Sequential(Model):
+    """A stack of layers, each fed with the output of the one before.
+
+    Parameters
+    ----------
+    layers : list of Layer, optional
+        May begin with `Input`; else the weights are made when the model first sees data.
+    trainable : bool
+    name : str, optional
+    """
+
+    def __init__(self, layers=None, trainable=True, name=None):
+        super().__init__(trainable=trainable, name=name)
+        self._stack = []
+        self._shapes = None
+        for layer in layers or []:
+            self._append(layer)
+        self._rebuild()
+
+    @property
+    def _layers(self):
+        return self._stack
+
+    @property
+    def layers(self):
+        """The layers without the input."""
+        return [layer for layer in self._stack if not isinstance(layer, InputLayer)]
+
+    def add(self, layer, rebuild=True):
+        """Put a layer on top."""
+        self._append(layer)
+        if rebuild:
+            self._rebuild()
+
+    def _append(self, layer):
+        if not isinstance(layer, Layer):
+            raise TypeError(f"Sequential: only layers can be added, received {layer!r}")
+        if isinstance(layer, InputLayer) and self._stack:
+            raise ValueError("Sequential: Input must come first")
+        if any(layer is known or layer.name == known.name for known in self._stack):
+            raise ValueError(f"Sequential: there is a layer called {layer.name!r} already: names must differ")
+        self._stack.append(layer)
+
+    def pop(self, rebuild=True):
+        """Take the last layer away and return it."""
+        if not self._stack:
+            raise ValueError("Sequential: there is no layer to pop")
+        layer = self._stack.pop()
+        self.built = False
+        self._forget_programs()
+        if rebuild:
+            self._rebuild()
+        return layer
+
+    def _rebuild(self):
+        """Make the weights as far as the input's shape is known."""
+        self.built = False
+        self._forget_programs()
+        if self._stack and isinstance(self._stack[0], InputLayer):
+            if len(self._stack) > 1:
+                self._build(self._stack[0].batch_shape)
+        elif self._stack and getattr(self._stack[0], "built", False) and self._stack[0]._build_shapes:
+            self._build(self._stack[0]._build_shapes)
+
+    def build(self, input_shape=None):
+        """Make all weights for inputs of a shape; None for the batch size."""
+        if not self._stack:
+            raise ValueError(f"Sequential '{self.name}' has no layers: add some first")
+        if input_shape is None:
+            raise ValueError(f"Sequential '{self.name}': build() needs the input's shape, e.g. (None, 784)")
+        if isinstance(input_shape, list) and input_shape and isinstance(input_shape[0], (list, tuple)):
+            raise ValueError("Sequential: a model with several inputs needs a subclass of Model")
+        if any(n is None for n in input_shape[1:]):
+            return  # sizes unknown: the weights come with the first data
+        self._shapes = self._trace_shapes(tuple(input_shape))
+
+    def _trace_shapes(self, input_shape):
+        """[(layer, output shape)], found by tracing one sample through the stack."""
+        rows = input_shape[0] or 1
+        with Program() as program:
+            x = program.input((rows, *input_shape[1:]), self.input_dtype())
+            shapes = []
+            for layer in self._stack:
+                x = layer(x)
+                shapes.append((layer, (input_shape[0], *x.shape[1:])))
+        return shapes
+
+    def call(self, inputs, training=None, mask=None):
+        for layer in self._stack:
+            inputs = layer(inputs, training=training) if training is not None else layer(inputs)
+        return inputs
+
+    def compute_output_shape(self, input_shape):
+        """The shape that comes out for a shape that goes in; the batch size may be None."""
+        return self._trace_shapes(tuple(input_shape))[-1][1]
+
+    @property
+    def input_shape(self):
+        """The shape of the input, None for the batch size."""
+        if self._build_shapes is None:
+            raise AttributeError(f"Sequential '{self.name}' is not built yet: put Input first, or call it on data")
+        return tuple(self._build_shapes)
+
+    @property
+    def output_shape(self):
+        """The shape of the output, None for the batch size."""
+        return (None, *self.compute_output_shape(self.input_shape)[1:])
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": Layer.get_config(self)["dtype"],
+            "layers": [registry.serialize(layer) for layer in self._stack],
+            **({"build_input_shape": self._build_shapes} if self._build_shapes else {}),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that a configuration describes, with new weights."""
+        layers = [registry.deserialize(c, "layer", custom_objects) for c in config["layers"]]
+        model = cls(layers, config.get("trainable", True), config.get("name"))
+        shape = config.get("build_input_shape")
+        if shape and not model.built:
+            model._build(tuple(shape))
+        return model

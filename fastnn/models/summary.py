@@ -1,0 +1,118 @@
+"""The table of ``model.summary()``."""
+
+from fastnn.layers.core import InputLayer
+
+UNITS = ("B", "KB", "MB", "GB", "TB")
+
+
+def summary_text(model, line_length=None, expand_nested=False, show_trainable=False, layer_range=None, flops=False):
+    """The summary of a model as text."""
+    rows = _rows(model, expand_nested, show_trainable, layer_range, flops)
+    header = ["Layer (type)", "Output Shape", "Param #"]
+    header += ["Trainable"] * show_trainable + ["FLOPs"] * flops
+    widths = _widths(len(header), line_length or (80 if len(header) == 3 else 96))
+    lines = [f'Model: "{model.name}"', _rule(widths, "┏━┳┓"), _line(header, widths, "┃"), _rule(widths, "┡━╇┩")]
+    for i, row in enumerate(rows):
+        if i:
+            lines.append(_rule(widths, "├─┼┤"))
+        lines += _cells(row, widths)
+    lines.append(_rule(widths, "└─┴┘"))
+    return "\n".join(lines + _totals(model))
+
+
+def _widths(columns, line_length):
+    shares = {3: (0.45, 0.33, 0.22), 4: (0.40, 0.28, 0.17, 0.15), 5: (0.32, 0.25, 0.15, 0.13, 0.15)}[columns]
+    inner = line_length - columns - 1
+    widths = [int(inner * share) for share in shares]
+    widths[0] += inner - sum(widths)
+    return widths
+
+
+def _rule(widths, marks):
+    left, bar, between, right = marks
+    return left + between.join(bar * w for w in widths) + right
+
+
+def _line(cells, widths, bar):
+    """One line of the table: text to the left, numbers (from the third column on) to the right."""
+    parts = []
+    for i, (cell, width) in enumerate(zip(cells, widths, strict=True)):
+        parts.append(f" {cell:<{width - 2}} " if i < 2 else f" {cell:>{width - 2}} ")
+    return bar + bar.join(parts) + bar
+
+
+def _cells(row, widths):
+    """A row of the table, long texts broken into several lines."""
+    wrapped = [_wrap(cell, width - 2) for cell, width in zip(row, widths, strict=True)]
+    height = max(map(len, wrapped))
+    return [_line([w[i] if i < len(w) else "" for w in wrapped], widths, "│") for i in range(height)]
+
+
+def _wrap(text, width):
+    """Broken at spaces, or within a word that is too long."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        while len(word) > width:
+            room = width - len(line) - (1 if line else 0)
+            if line and room <= 0:
+                lines.append(line)
+                line = ""
+                continue
+            line = f"{line} {word[:room]}" if line else word[:width]
+            word = word[room if room < width else width :]
+            lines.append(line)
+            line = ""
+        if line and len(line) + 1 + len(word) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = f"{line} {word}" if line else word
+    return [*lines, line]
+
+
+def _rows(model, expand_nested, show_trainable, layer_range, flops):
+    shapes = {id(layer): shape for layer, shape in (getattr(model, "_shapes", None) or [])}
+    shape = model._build_shapes if model.built else None
+    counts = model.flops_by_layer(shape) if flops and shape else {}
+    rows = []
+    for layer in _chosen(model.layers, layer_range):
+        built = layer.built or isinstance(layer, InputLayer)
+        row = [
+            f"{layer.name} ({type(layer).__name__})",
+            str(shapes.get(id(layer), "?")),
+            f"{layer.count_params():,}" if built else "0 (unbuilt)",
+        ]
+        row += ["Y" if layer.trainable_weights else "-" if not layer.weights else "N"] * show_trainable
+        row += [f"{counts.get(layer.name, 0):,}"] * flops
+        rows.append(row)
+        if expand_nested and layer._layers:
+            inner = _rows(layer, True, show_trainable, None, False) if hasattr(layer, "layers") else []
+            rows += [["    └ " + r[0], *r[1:], *["-"] * flops] for r in inner]
+    return rows
+
+
+def _chosen(layers, layer_range):
+    if layer_range is None:
+        return layers
+    names = [layer.name for layer in layers]
+    missing = [n for n in layer_range if n not in names]
+    if missing:
+        raise ValueError(f"summary: layer_range names {missing}, the layers are {names}")
+    return layers[names.index(layer_range[0]) : names.index(layer_range[1]) + 1]
+
+
+def _readable(count, bytes_each=4):
+    size, unit = count * bytes_each, 0
+    while size >= 1024 and unit < len(UNITS) - 1:
+        size, unit = size / 1024, unit + 1
+    return f"{size:.2f} {UNITS[unit]}"
+
+
+def _totals(model):
+    trainable = sum(v.size for v in model.trainable_weights)
+    frozen = sum(v.size for v in model.non_trainable_weights)
+    optimizer = sum(v.size for v in getattr(model.optimizer, "variables", [])) if model.optimizer is not None else 0
+    rows = [("Total params", trainable + frozen + optimizer), ("Trainable params", trainable), ("Non-trainable params", frozen)]
+    if optimizer:
+        rows.append(("Optimizer params", optimizer))
+    return [f" {name}: {count:,} ({_readable(count)})" for name, count in rows]

@@ -1,0 +1,240 @@
+"""Save and load: models in `.keras` files, weights in `.weights.h5` files, Keras 3's formats."""
+
+import contextlib
+import json
+import os
+import stat
+import time
+
+from fastnn.saving import archive, atomic, budget, hdf5, registry, state, strict_json
+from fastnn.saving.errors import ModelFormatError
+
+KERAS_VERSION = "3.15.1"  # whose files we read and write
+
+
+def save_model(model, filepath, overwrite=True, include_optimizer=True):
+    """Save a model with its weights, and its optimiser's state to go on training.
+
+    Parameters
+    ----------
+    model : Model
+    filepath : str, os.PathLike or binary file object
+        A path ends in ``.keras``.  The file is put in place at once: it is always the old one or the new one.
+    overwrite : bool
+        False refuses to replace a file.
+    include_optimizer : bool
+        False leaves out the compile() settings and the optimiser's state.
+
+    Raises
+    ------
+    ValueError
+        For other extensions, and for what a file cannot hold, such as a lambda.
+    FileExistsError
+        With ``overwrite=False``.
+    OSError
+        When writing fails; the old file is untouched.
+    """
+    _check_extension(
+        filepath, ".keras", "save_model", "for weights alone use save_weights() with '.weights.h5'"
+    )
+    _check_overwrite(filepath, overwrite)
+    with registry.sharing_scope():
+        config = registry.serialize(model)
+    if not include_optimizer:
+        config.pop("compile_config", None)
+    strict_json.check(config)
+    members = {
+        archive.METADATA: json.dumps(_metadata()).encode(),
+        archive.CONFIG: json.dumps(config, allow_nan=False).encode(),
+        archive.WEIGHTS: state.pack(model, () if include_optimizer else _optimizers(model)),
+    }
+    _write(filepath, archive.pack(members))
+
+
+def save_weights(model, filepath, overwrite=True):
+    """Save the weights of a model, and the state of its optimiser.
+
+    Parameters
+    ----------
+    model : Model
+    filepath : str, os.PathLike or binary file object
+        A path ends in ``.weights.h5``.
+    overwrite : bool
+        False refuses to replace a file.
+
+    Raises
+    ------
+    ValueError, FileExistsError, OSError
+        As `save_model`.
+    """
+    _check_extension(filepath, ".weights.h5", "save_weights", "for whole models use save() with '.keras'")
+    _check_overwrite(filepath, overwrite)
+    _check_built(model, "save_weights")
+    _write(filepath, [state.pack(model)])
+
+
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Load a model that fastnn or Keras 3 has saved.
+
+    Parameters
+    ----------
+    filepath : str, os.PathLike or binary file object
+        A ``.keras`` file.
+    custom_objects : dict of str to class or function, optional
+        Your own classes and functions, where they are not registered.
+    compile : bool
+        Whether to compile the model as it was, and to load the state of its optimiser.
+    safe_mode : bool
+        Accepted as in Keras; there is no unsafe mode.
+
+    Returns
+    -------
+    Model
+
+    Raises
+    ------
+    ModelFormatError
+        For files that are damaged, hostile, or use what fastnn does not have.
+    """
+    where = _describe(filepath)
+    _check_extension(
+        filepath, ".keras", "load_model", "save the model with save('....keras'), in Keras 3 if need be"
+    )
+    members = archive.unpack(_read(filepath), where)
+    _check_metadata(strict_json.parse(members[archive.METADATA], f"{where}: {archive.METADATA}"), where)
+    config = strict_json.parse(members[archive.CONFIG], f"{where}: {archive.CONFIG}")
+    if not compile:
+        config.pop("compile_config", None)
+    file = hdf5.WeightsFile(members.pop(archive.WEIGHTS), f"{where}: {archive.WEIGHTS}")
+    with _refusing(where), registry.sharing_scope(), budget.limit(file.elements, where):
+        model = registry.deserialize(config, "model", custom_objects)
+        _build_optimizer(model, file)
+        state.restore(model, file, () if compile else _optimizers(model))
+    return model
+
+
+def load_weights(model, filepath, skip_mismatch=False):
+    """Load the weights of a model from a ``.weights.h5`` or ``.keras`` file.
+
+    Parameters
+    ----------
+    model : Model
+        Built, and of the same architecture.
+    filepath : str, os.PathLike or binary file object
+    skip_mismatch : bool
+        Leave out layers that the file has in another shape, with a warning.
+
+    Raises
+    ------
+    ModelFormatError
+        For files that are damaged, hostile or of another model.  The model is then as it was.
+    """
+    where = _describe(filepath)
+    endings = (".weights.h5", ".keras")
+    _check_extension(filepath, endings, "load_weights", "save them with save_weights('....weights.h5')")
+    _check_built(model, "load_weights")
+    data = _read(filepath)
+    if where.endswith(".keras") or (hasattr(filepath, "read") and data[:2] == b"PK"):
+        data = archive.unpack(data, where)[archive.WEIGHTS]
+    file = hdf5.WeightsFile(data, where)
+    before = [(variable, variable.numpy()) for variable in _variables(model)]
+    try:
+        with _refusing(where), budget.limit(file.elements, where):
+            state.restore(model, file, skip_mismatch=skip_mismatch)
+    except BaseException:
+        for variable, value in before:
+            variable.assign(value)
+        raise
+
+
+@contextlib.contextmanager
+def _refusing(where):
+    """Whatever goes wrong while a file is made into a model is the file's fault."""
+    try:
+        yield
+    except ModelFormatError as error:
+        if str(error).startswith(where):
+            raise
+        raise ModelFormatError(f"{where}: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:
+        raise ModelFormatError(f"{where}: {type(error).__name__}: {error}") from error
+
+
+def _metadata():
+    from fastnn.version import __version__
+
+    date = time.strftime("%Y-%m-%d@%H:%M:%S")
+    return {"keras_version": KERAS_VERSION, "fastnn_version": __version__, "date_saved": date}
+
+
+def _check_metadata(metadata, where):
+    version = metadata.get("keras_version")
+    if not isinstance(version, str) or not version.startswith("3."):
+        raise ModelFormatError(
+            f"{where}: written by Keras {version!r:.50}; fastnn reads the files of Keras 3"
+        )
+
+
+def _optimizers(model):
+    optimizer = getattr(model, "optimizer", None)
+    return () if optimizer is None else (optimizer,)
+
+
+def _build_optimizer(model, file):
+    """Make the optimiser's variables if the file has values for them."""
+    for optimizer in _optimizers(model):
+        stored = len(file.groups.get("optimizer/vars", ()))
+        if not optimizer.built and stored > len(optimizer.variables):
+            optimizer.build(model.trainable_variables)
+
+
+def _variables(model):
+    return [*model.variables, *(v for optimizer in _optimizers(model) for v in optimizer.variables)]
+
+
+def _check_built(model, what):
+    if not model.built:
+        raise ValueError(f"{what}: the model has no weights yet: give it an Input, or call it once on data")
+
+
+def _describe(filepath):
+    if hasattr(filepath, "read") or hasattr(filepath, "write"):
+        return str(getattr(filepath, "name", "<file object>"))
+    return os.fsdecode(filepath)
+
+
+def _check_extension(filepath, endings, what, repair):
+    if hasattr(filepath, "read") or hasattr(filepath, "write"):
+        return
+    endings = (endings,) if isinstance(endings, str) else endings
+    if not os.fsdecode(filepath).endswith(endings):
+        raise ModelFormatError(
+            f"{what}: the file name must end in {' or '.join(map(repr, endings))}, received "
+            f"{os.fsdecode(filepath)!r}: {repair}"
+        )
+
+
+def _check_overwrite(filepath, overwrite):
+    if not overwrite and not hasattr(filepath, "write") and os.path.lexists(filepath):
+        raise FileExistsError(17, "The file exists: pass overwrite=True to replace it", os.fsdecode(filepath))
+
+
+def _write(filepath, pieces):
+    if hasattr(filepath, "write"):
+        for piece in pieces:
+            filepath.write(piece)
+    else:
+        atomic.write(filepath, pieces)
+
+
+def _read(filepath):
+    """The whole file; pipes and devices, which may never end, are refused."""
+    if hasattr(filepath, "read"):
+        return bytes(filepath.read())
+    handle = os.open(filepath, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise ModelFormatError(f"{os.fsdecode(filepath)}: not a regular file")
+        return file.read()

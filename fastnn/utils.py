@@ -1,0 +1,34 @@
+"""The names that Keras has in ``keras.utils``, each imported from its home when it is first used."""
+
+from importlib import import_module
+
+_HOMES = {
+    "Progbar": "fastnn.progress",
+    "set_random_seed": "fastnn.random",
+    "to_categorical": "fastnn.data.labels",
+    "normalize": "fastnn.data.labels",
+    "image_dataset_from_directory": "fastnn.data.image_folder",
+    "load_img": "fastnn.data.image",
+    "img_to_array": "fastnn.data.image",
+    "array_to_img": "fastnn.data.image",
+    "save_img": "fastnn.data.image",
+    "serialize_keras_object": "fastnn.saving",
+    "deserialize_keras_object": "fastnn.saving",
+    "register_keras_serializable": "fastnn.saving",
+    "custom_object_scope": "fastnn.saving",
+    "CustomObjectScope": "fastnn.saving",
+    "get_custom_objects": "fastnn.saving",
+    "get_registered_name": "fastnn.saving",
+    "get_registered_object": "fastnn.saving",
+}
+
+
+def __getattr__(name):
+    if name not in _HOMES:
+        raise AttributeError(f"module 'fastnn.utils' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_HOMES})

@@ -1,0 +1,90 @@
+"""The matrix product against NumPy: sizes around every tile, strides, batches, and what is refused."""
+
+import numpy as np
+import pytest
+from csrc.running import gamma, integers, normals, run, run_all_threads
+
+# tile rows are 3 .. 24, tile columns 1 .. 4 vectors of 1 .. 16: one less, exact, one more; primes; 1; 0
+ROWS = (0, 1, 2, 5, 6, 7, 11, 12, 13, 23, 24, 25, 31, 49)
+COLUMNS = (0, 1, 3, 4, 5, 15, 16, 17, 31, 33, 47, 49, 63, 64, 65, 97)
+DEPTHS = (0, 1, 2, 37)
+
+
+def matmul_dims(m, n, k, batch=1, transposed=False, share_a=False, share_b=False):
+    return {
+        "batch": batch,
+        "m": m,
+        "n": n,
+        "k": k,
+        "a_row": 1 if transposed else k,
+        "a_col": m if transposed else 1,
+        "a_batch": 0 if share_a else m * k,
+        "b_batch": 0 if share_b else k * n,
+    }
+
+
+def check(make, m, n, k, batch=1, transposed=False, threads=None):
+    a = make(batch, m, k)
+    b = make(batch, k, n)
+    stored = np.ascontiguousarray(a.transpose(0, 2, 1)) if transposed else a
+    dims = matmul_dims(m, n, k, batch, transposed)
+    if threads is None:
+        (c,) = run_all_threads("matmul", dims, [stored, b], [(batch, m, n)])
+    else:
+        (c,) = run("matmul", dims, [stored, b], [(batch, m, n)], threads=threads)
+    a, b = a.astype(np.float64), b.astype(np.float64)
+    return c, a @ b, gamma(k) * (np.abs(a) @ np.abs(b))
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_every_tile_is_exact(isa, rng, transposed):
+    for m in ROWS:
+        for n in COLUMNS:
+            k = DEPTHS[(m + n) % len(DEPTHS)]
+            c, expected, _ = check(lambda *s: integers(rng, *s), m, n, k, 1, transposed, threads=1)
+            np.testing.assert_array_equal(c, expected, f"{m}x{n}x{k}")
+
+
+@pytest.mark.parametrize(
+    "m, n, k, batch",
+    [(131, 257, 129, 1), (64, 512, 784, 1), (512, 10, 600, 1), (1, 1031, 513, 1), (300, 1, 1025, 1), (3, 5, 7, 1000), (40, 70, 90, 11)],
+)
+@pytest.mark.parametrize("transposed", [False, True])
+def test_cut_into_chunks(isa, rng, m, n, k, batch, transposed):
+    c, expected, _ = check(lambda *s: integers(rng, *s), m, n, k, batch, transposed)
+    np.testing.assert_array_equal(c, expected)
+    c, expected, bound = check(lambda *s: normals(rng, *s), m, n, k, batch, transposed)
+    assert (np.abs(c - expected) <= bound).all()
+
+
+def test_a_row_does_not_depend_on_its_neighbours(isa, rng):
+    a, b = normals(rng, 61, 300), normals(rng, 300, 77)
+    (c,) = run("matmul", matmul_dims(61, 77, 300), [a, b], [(61, 77)])
+    for i in (0, 17, 60):
+        (row,) = run("matmul", matmul_dims(1, 77, 300), [a[i : i + 1].copy(), b], [(1, 77)])
+        np.testing.assert_array_equal(row[0], c[i])
+
+
+def test_shared_matrix(isa, rng):
+    a, b = integers(rng, 7, 9, 11), integers(rng, 11, 13)
+    (c,) = run_all_threads("matmul", matmul_dims(9, 13, 11, 7, share_b=True), [a, b], [(7, 9, 13)])
+    np.testing.assert_array_equal(c, a @ b)
+
+
+def test_nan_and_infinity_pass(isa):
+    a = np.array([[np.inf, 1], [0, 1]], np.float32)
+    b = np.array([[0, 1, np.nan], [1, 2, 3]], np.float32)
+    (c,) = run("matmul", matmul_dims(2, 3, 2), [a, b], [(2, 3)])
+    with np.errstate(invalid="ignore"):
+        np.testing.assert_array_equal(c, a @ b)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"m": 5}, {"n": 7}, {"k": 4}, {"batch": 2}, {"a_row": 4}, {"a_col": -1}, {"m": -1}, {"n": 1 << 62}, {"a_row": 1 << 62}],
+)
+def test_refuses_sizes_beyond_the_operands(change):
+    dims = matmul_dims(4, 6, 3)
+    run("matmul", dims, [np.zeros((4, 3), np.float32), np.zeros((3, 6), np.float32)], [(4, 6)])
+    with pytest.raises(ValueError, match="matmul"):
+        run("matmul", dims | change, [np.zeros((4, 3), np.float32), np.zeros((3, 6), np.float32)], [(4, 6)])

@@ -1,0 +1,118 @@
+"""Pooling and its gradients against loops over the windows."""
+
+import numpy as np
+import pytest
+from csrc.running import integers, run, run_all_threads
+
+NAMES = "n h w c p q r s stride_h stride_w pad_top pad_left".split()
+CASES = [  # in the order of NAMES
+    (3, 8, 8, 16, 4, 4, 2, 2, 2, 2, 0, 0),
+    (2, 9, 7, 17, 5, 4, 2, 2, 2, 2, 0, 0),  # the last windows end beyond x
+    (2, 9, 7, 33, 9, 7, 3, 3, 1, 1, 1, 1),
+    (1, 10, 11, 5, 4, 4, 3, 2, 2, 3, 0, 1),
+    (2, 11, 13, 1, 3, 3, 2, 2, 4, 5, 1, 1),  # strides beyond the window
+    (2, 5, 6, 15, 1, 1, 5, 6, 1, 1, 0, 0),
+    (2, 7, 7, 3, 3, 3, 1, 1, 3, 3, 0, 0),
+    (0, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0),
+    (2, 8, 8, 0, 4, 4, 2, 2, 2, 2, 0, 0),
+    (40, 32, 32, 31, 16, 16, 2, 2, 2, 2, 0, 0),
+]
+
+
+def windows(d):
+    """Each output place (a, b) with the rows and columns of x that its window holds."""
+    for a in range(d["p"]):
+        for b in range(d["q"]):
+            y, x = a * d["stride_h"] - d["pad_top"], b * d["stride_w"] - d["pad_left"]
+            yield a, b, y, x, range(max(y, 0), min(y + d["r"], d["h"])), range(max(x, 0), min(x + d["s"], d["w"]))
+
+
+def max_pool(d, x):
+    y = np.zeros((d["n"], d["p"], d["q"], d["c"]), np.float32)
+    winner = np.zeros(y.shape, np.int32)
+    for a, b, top, left, rows, columns in windows(d):
+        part = x[:, rows.start : rows.stop, columns.start : columns.stop].reshape(d["n"], len(rows) * len(columns), d["c"])
+        best = part.argmax(axis=1)  # the first largest; NaN is largest
+        y[:, a, b] = np.take_along_axis(part, best[:, None], axis=1)[:, 0]
+        winner[:, a, b] = (rows.start - top + best // len(columns)) * d["s"] + columns.start - left + best % len(columns)
+    return y, winner
+
+
+def max_pool_gradient(d, dy, winner):
+    dx = np.zeros((d["n"], d["h"], d["w"], d["c"]), np.float32)
+    for a, b, top, left, rows, columns in windows(d):
+        for i in rows:
+            for j in columns:
+                dx[:, i, j] += np.where(winner[:, a, b] == (i - top) * d["s"] + j - left, dy[:, a, b], 0)
+    return dx
+
+
+def average_pool(d, x):
+    y = np.zeros((d["n"], d["p"], d["q"], d["c"]), np.float32)
+    for a, b, _, _, rows, columns in windows(d):
+        part = x[:, rows.start : rows.stop, columns.start : columns.stop]
+        y[:, a, b] = part.sum(axis=(1, 2)) / np.float32(len(rows) * len(columns))
+    return y
+
+
+def average_pool_gradient(d, dy):
+    dx = np.zeros((d["n"], d["h"], d["w"], d["c"]), np.float32)
+    for a, b, _, _, rows, columns in windows(d):
+        share = dy[:, a, b] / np.float32(len(rows) * len(columns))
+        for i in rows:
+            for j in columns:
+                dx[:, i, j] += share
+    return dx
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_max(isa, rng, case):
+    d = dict(zip(NAMES, case, strict=True))
+    large, small = (d["n"], d["h"], d["w"], d["c"]), (d["n"], d["p"], d["q"], d["c"])
+    x, dy = integers(rng, *large), integers(rng, *small)
+    x[rng.random(large) < 0.05] = np.nan
+    x[rng.random(large) < 0.05] = -np.inf
+    y, winner = run_all_threads("max_pool2d", d, [x], [small, small], [np.float32, np.int32])
+    expected, place = max_pool(d, x)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(winner, place)
+    (dx,) = run_all_threads("max_pool2d_gradient", d, [dy, winner], [large])
+    np.testing.assert_array_equal(dx, max_pool_gradient(d, dy, place))
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_average(isa, rng, case):
+    d = dict(zip(NAMES, case, strict=True))
+    large, small = (d["n"], d["h"], d["w"], d["c"]), (d["n"], d["p"], d["q"], d["c"])
+    x, dy = integers(rng, *large), integers(rng, *small)
+    (y,) = run_all_threads("average_pool2d", d, [x], [small])
+    np.testing.assert_array_equal(y, average_pool(d, x))
+    (dx,) = run_all_threads("average_pool2d_gradient", d, [dy], [large])
+    np.testing.assert_array_equal(dx, average_pool_gradient(d, dy))
+
+
+def test_the_first_of_equals_wins(isa):
+    d = dict(zip(NAMES, (1, 2, 2, 4, 1, 1, 2, 2, 2, 2, 0, 0), strict=True))
+    x = np.array([[0.0, -0.0, 1, np.nan], [-0.0, 0, 1, 2], [0, 0, 1, np.nan], [0, 0, 2, 5]], np.float32)
+    _, winner = run("max_pool2d", d, [x], [(4,), (4,)], [np.float32, np.int32])
+    np.testing.assert_array_equal(winner, [0, 0, 3, 0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"n": 2}, {"h": 9}, {"p": 5}, {"q": 6}, {"c": 4}, {"stride_h": 0}, {"r": 0}, {"pad_top": 2}, {"pad_left": -1}, {"w": 1 << 62},
+     {"r": 1 << 31}],
+)  # fmt: skip
+@pytest.mark.parametrize("step", ["max_pool2d", "max_pool2d_gradient", "average_pool2d", "average_pool2d_gradient"])
+def test_refuses_sizes_beyond_the_operands(step, change):
+    d = dict(zip(NAMES, (1, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0), strict=True))
+    x, y, winner = np.zeros((1, 8, 8, 3), np.float32), np.zeros((1, 4, 4, 3), np.float32), np.zeros((1, 4, 4, 3), np.int32)
+    inputs, shapes, dtypes = {
+        "max_pool2d": ([x], [y.shape] * 2, [np.float32, np.int32]),
+        "max_pool2d_gradient": ([y, winner], [x.shape], None),
+        "average_pool2d": ([x], [y.shape], None),
+        "average_pool2d_gradient": ([y], [x.shape], None),
+    }[step]
+    run(step, d, inputs, shapes, dtypes)
+    with pytest.raises(ValueError, match="pool"):
+        run(step, d | change, inputs, shapes, dtypes)

@@ -1,0 +1,209 @@
+"""The archive: the plainest ZIP and no other."""
+
+import io
+import json
+import os
+import struct
+import time
+import zipfile
+import zlib
+
+import numpy as np
+import pytest
+
+from fastnn.saving import ModelFormatError, archive
+
+MEMBERS = {
+    "metadata.json": b'{"keras_version": "3.0"}',
+    "config.json": b"{}",
+    "model.weights.h5": os.urandom(5000),
+}
+
+
+def pack(members=MEMBERS):
+    return b"".join(bytes(piece) for piece in archive.pack(members))
+
+
+def zipped(members=MEMBERS, compression=zipfile.ZIP_STORED, edit=None, **kwargs):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", **kwargs) as file:
+        for name, data in members.items() if isinstance(members, dict) else members:
+            info = zipfile.ZipInfo(name)
+            info.compress_type = compression
+            if edit:
+                edit(info)
+            file.writestr(info, data)
+    return buffer.getvalue()
+
+
+def test_what_is_packed_unpacks():
+    assert archive.unpack(pack(), "file") == MEMBERS
+
+
+def test_other_programs_read_it():
+    with zipfile.ZipFile(io.BytesIO(pack())) as file:
+        assert file.testzip() is None
+        assert {name: file.read(name) for name in file.namelist()} == MEMBERS
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_it_reads_what_other_programs_write(compression):
+    assert archive.unpack(zipped(compression=compression), "file") == MEMBERS
+    backwards = dict(reversed(MEMBERS.items()))
+    assert archive.unpack(zipped(backwards, compression), "file") == MEMBERS
+
+
+def patched(where, layout, value, data=None, entry=0):
+    """Change one field of the n-th directory entry, local header or the end record."""
+    data = bytearray(data or pack())
+    if where == "end":
+        position = len(data) - 22
+    elif where == "directory":
+        position = struct.unpack_from("<L", data, len(data) - 6)[0]
+        for _ in range(entry):
+            position += 46 + sum(struct.unpack_from("<3H", data, position + 28))
+    else:
+        position = 0
+        for _ in range(entry):
+            size, n_name, n_extra = struct.unpack_from("<L2H", data, position + 22)
+            position += 30 + n_name + n_extra + size
+    offset, code = layout
+    struct.pack_into(code, data, position + offset, value)
+    return bytes(data)
+
+
+def both(local, directory, value, entry=0):
+    return patched("directory", directory, value, patched("local", local, value, entry=entry), entry)
+
+
+def bomb(size):
+    """An archive with a member that expands a thousand times."""
+    return zipped({**MEMBERS, "model.weights.h5": bytes(size)}, zipfile.ZIP_DEFLATED)
+
+
+def lying_bomb():
+    """The headers promise 5000 bytes, the compressed data hold 50 million."""
+    data = {**MEMBERS, "model.weights.h5": bytes(5000)}
+    raw = zlib.compressobj(9, zlib.DEFLATED, -15)
+    stream = raw.compress(bytes(50_000_000)) + raw.flush()
+    result = zipped({**data, "model.weights.h5": stream})
+    for where, method, size in (("local", 8, 22), ("directory", 10, 24)):
+        result = patched(where, (method, "<H"), 8, result, 2)
+        result = patched(where, (size, "<L"), 5000, result, 2)
+    return result
+
+
+def overlapping():
+    """Two directory entries that name one local member."""
+    data = pack({**MEMBERS, "config.json": MEMBERS["metadata.json"]})
+    return patched("directory", (42, "<L"), 0, data, 1)
+
+
+HOSTILE = {
+    "empty": lambda: b"",
+    "text": lambda: b"not an archive",
+    "yaml": lambda: b"!!python/object/new:os.system [true]\n" * 10,
+    "hdf5": lambda: b"\x89HDF\r\n\x1a\n" + bytes(1000),
+    "pickle": lambda: b"\x80\x04cos\nsystem\n",
+    "prepended": lambda: b"x" * 7 + pack(),
+    "appended": lambda: pack() + b"x",
+    "comment": lambda: patched("end", (20, "<H"), 3) + b"abc",
+    "member missing": lambda: pack({k: v for k, v in MEMBERS.items() if k != "config.json"}),
+    "extra member": lambda: zipped({**MEMBERS, "assets/x": b"1"}),
+    "other name": lambda: zipped({"metadata.json": b"", "config.json": b"", "evil.h5": b""}),
+    "duplicate": lambda: zipped([*list(MEMBERS.items())[:2], ("config.json", b"{}")]),
+    "parent": lambda: zipped([*list(MEMBERS.items())[:2], ("../model.weights.h5", b"")]),
+    "absolute": lambda: zipped([*list(MEMBERS.items())[:2], ("/model.weights.h5", b"")]),
+    "backslash": lambda: zipped([*list(MEMBERS.items())[:2], ("a\\model.weights.h5", b"")]),
+    "drive": lambda: zipped([*list(MEMBERS.items())[:2], ("C:model.weights.h5", b"")]),
+    "trailing dot": lambda: zipped([*list(MEMBERS.items())[:2], ("model.weights.h5.", b"")]),
+    "folder": lambda: zipped([*list(MEMBERS.items())[:2], ("model.weights.h5/", b"")]),
+    "not ascii": lambda: zipped([*list(MEMBERS.items())[:2], ("mödel.weights.h5", b"")]),
+    "nul": lambda: pack().replace(b"config.json", b"confi\0.json"),
+    "names differ": lambda: pack().replace(b"config.json", b"confog.json", 1),
+    "symbolic link": lambda: zipped(edit=lambda info: setattr(info, "external_attr", 0o120777 << 16)),
+    "device": lambda: patched("directory", (38, "<L"), 0o060600 << 16),
+    "bzip2": lambda: zipped(compression=zipfile.ZIP_BZIP2),
+    "lzma": lambda: zipped(compression=zipfile.ZIP_LZMA),
+    "encrypted": lambda: both((6, "<H"), (8, "<H"), 1),
+    "strongly encrypted": lambda: both((6, "<H"), (8, "<H"), 0x41),
+    "streamed": lambda: both((6, "<H"), (8, "<H"), 8),
+    "masked": lambda: both((6, "<H"), (8, "<H"), 1 << 13),
+    "method in one place": lambda: patched("directory", (10, "<H"), 8),
+    "flags in one place": lambda: patched("local", (6, "<H"), 0x800),
+    "size in one place": lambda: patched("directory", (24, "<L"), 5),
+    "small size": lambda: both((22, "<L"), (24, "<L"), 5),
+    "large size": lambda: both((22, "<L"), (24, "<L"), 1 << 31, 2),
+    "packed size": lambda: both((18, "<L"), (20, "<L"), 1 << 30, 2),
+    "zip64 sizes": lambda: both((22, "<L"), (24, "<L"), 0xFFFFFFFF, 2),
+    "zip64 offset": lambda: patched("directory", (42, "<L"), 0xFFFFFFFF),
+    "zip64": lambda: zip64(),
+    "checksum": lambda: both((14, "<L"), (16, "<L"), 1, 2),
+    "second disk": lambda: patched("directory", (34, "<H"), 1),
+    "end on another disk": lambda: patched("end", (4, "<H"), 1),
+    "count": lambda: patched("end", (10, "<H"), 2),
+    "many": lambda: patched("end", (8, "<L"), 0xFFFFFFFF),
+    "directory offset": lambda: patched("end", (16, "<L"), 17),
+    "directory size": lambda: patched("end", (12, "<L"), 1 << 31),
+    "name length": lambda: patched("directory", (28, "<H"), 65535, entry=2),
+    "extra length": lambda: patched("directory", (30, "<H"), 65535, entry=2),
+    "local name length": lambda: patched("local", (26, "<H"), 65535, entry=2),
+    "gap": lambda: patched("local", (28, "<H"), 3, entry=1),
+    "offset past the end": lambda: patched("directory", (42, "<L"), 1 << 30),
+    "overlap": overlapping,
+    "bomb": lambda: bomb(100_000_000),
+    "small bomb": lambda: bomb(2_000_000),
+    "lying bomb": lying_bomb,
+    "config too large": lambda: pack({**MEMBERS, "config.json": b" " * (9 << 20)}),
+    "metadata too large": lambda: pack({**MEMBERS, "metadata.json": b" " * 70_000}),
+}
+
+
+def zip64():
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as file:
+        for name, data in MEMBERS.items():
+            with file.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_structures_are_refused(name):
+    data = HOSTILE[name]()
+    start = time.perf_counter()
+    with pytest.raises(ModelFormatError, match=r"^file: "):
+        archive.unpack(data, "file")
+    assert time.perf_counter() - start < 1
+
+
+def test_every_truncation_is_refused():
+    data = pack()
+    for length in range(0, len(data), 7):
+        with pytest.raises(ModelFormatError):
+            archive.unpack(data[:length], "file")
+
+
+def test_every_flipped_bit_is_refused_or_harmless():
+    """Dates, version numbers and attributes mean nothing to us; all else is checked."""
+    data = pack({**MEMBERS, "model.weights.h5": b"weights" * 10})
+    expected = archive.unpack(data, "file")
+    for position in range(len(data)):
+        changed = bytearray(data)
+        changed[position] ^= 1 << position % 8
+        try:
+            assert archive.unpack(bytes(changed), "file") == expected
+        except ModelFormatError:
+            continue
+
+
+def test_a_compressed_configuration_is_fine():
+    config = json.dumps({"layers": [{"class_name": "Dense", "units": i} for i in range(1000)]}).encode()
+    members = {**MEMBERS, "config.json": config}
+    assert archive.unpack(zipped(members, zipfile.ZIP_DEFLATED), "file") == members
+
+
+def test_more_than_four_gigabytes_cannot_be_packed():
+    huge = np.broadcast_to(np.zeros(1, np.uint8), (1 << 32,))
+    with pytest.raises(ValueError, match="save_weights"):
+        archive.pack({**MEMBERS, "model.weights.h5": huge})

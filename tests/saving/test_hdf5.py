@@ -1,0 +1,346 @@
+"""Weights files: plain arrays pass, whatever else HDF5 can do is refused."""
+
+import io
+import os
+import time
+import zlib
+
+import numpy as np
+import pytest
+
+from fastnn.saving import ModelFormatError, hdf5, hdf5_chunks
+
+h5py = pytest.importorskip("h5py")
+
+rng = np.random.default_rng(7)
+KERNEL = rng.random((6, 5), np.float32)
+
+
+def made(fill, **kwargs):
+    """The bytes of an HDF5 file that a function fills."""
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w", **kwargs) as file:
+        fill(file)
+    return buffer.getvalue()
+
+
+def read(data):
+    return hdf5.WeightsFile(data, "file").groups
+
+
+def test_what_is_written_reads_back():
+    arrays = {
+        "0": KERNEL,
+        "1": np.int32(3),
+        "2": np.zeros((0, 3), np.float32),
+        "3": KERNEL.T,
+        "4": np.float32(0.25),
+    }
+    data = bytes(hdf5.write([("layers/dense/vars", {"name": "dense"}, arrays), ("vars", {"name": "m"}, {})]))
+    file = hdf5.WeightsFile(data, "file")
+    assert list(file.groups) == ["layers/dense/vars"]
+    assert file.elements == 62
+    for key, value in arrays.items():
+        result = file.groups["layers/dense/vars"][key]
+        assert (result.dtype, result.shape) == (np.asarray(value).dtype, np.shape(value))
+        np.testing.assert_array_equal(result, value)
+
+
+def test_the_layout_is_keras():
+    data = bytes(hdf5.write([("layers/dense/vars", {"name": "d"}, {"0": KERNEL})]))
+    with h5py.File(io.BytesIO(data)) as file:
+        assert file["layers/dense/vars"].attrs["name"] == "d"
+        assert file["layers/dense/vars/0"].dtype == np.float32
+        assert file["layers/dense/vars/0"].chunks is None
+
+
+def test_files_are_the_same_every_time():
+    assert len({bytes(hdf5.write([("vars", {}, {"0": KERNEL})])) for _ in range(2)}) == 1
+
+
+@pytest.mark.parametrize("dtype", ["<f4", ">f4", "<f8", ">f8", "<f2", ">f2", "u1", "<i4", ">i8", "<u4"])
+def test_plain_dtypes(dtype):
+    value = (KERNEL * 100).astype(dtype)
+    result = read(made(lambda f: f.create_dataset("vars/0", data=value)))["vars"]["0"]
+    np.testing.assert_array_equal(result, value)
+
+
+FILTERS = [
+    {},
+    {"compression": "gzip"},
+    {"compression": "gzip", "shuffle": True},
+    {"shuffle": True},
+    {"fletcher32": True},
+    {"compression": "gzip", "shuffle": True, "fletcher32": True},
+]
+
+
+@pytest.mark.parametrize("options", FILTERS)
+@pytest.mark.parametrize("chunks", [(6, 5), (2, 3), (1, 5), (6, 1), (5, 5)])
+@pytest.mark.parametrize("dtype", ["<f4", ">f8", "<f2"])
+def test_chunks(options, chunks, dtype):
+    value = KERNEL.astype(dtype)
+    result = read(made(lambda f: f.create_dataset("vars/0", data=value, chunks=chunks, **options)))["vars"][
+        "0"
+    ]
+    np.testing.assert_array_equal(result, value)
+
+
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 719, 720, 721, 100_000, 300_001])
+@pytest.mark.parametrize("value", ["random", 0, 255])
+def test_fletcher32_is_libhdf5s(length, value):
+    data = rng.integers(0, 256, length) if value == "random" else np.full(length, value)
+    data = data.astype(np.uint8)
+    if length == 0:
+        assert hdf5_chunks.fletcher32(b"") == 0
+        return
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        dataset = file.create_dataset("0", data=data, chunks=(length,), fletcher32=True)
+        _, raw = dataset.id.read_direct_chunk((0,))
+    assert hdf5_chunks.fletcher32(raw[:-4]) == int.from_bytes(raw[-4:], "little")
+
+
+def test_flipped_bits_are_found():
+    """Our own files carry checksums; those of other programs cannot show it."""
+    data = bytes(hdf5.write([("vars", {}, {"0": KERNEL, "1": KERNEL[0]})]))
+    begin = data.index(KERNEL.tobytes())
+    for position in range(begin, begin + KERNEL.nbytes):
+        changed = bytearray(data)
+        changed[position] ^= 1 << position % 8
+        with pytest.raises(ModelFormatError, match="checksum"):
+            read(bytes(changed))
+
+
+def test_damaged_chunks_are_found():
+    data = made(lambda f: f.create_dataset("0", data=KERNEL, chunks=(6, 5), fletcher32=True))
+    changed = bytearray(data)
+    changed[data.index(KERNEL.tobytes()) + 3] ^= 1
+    with pytest.raises(ModelFormatError, match="checksum"):
+        read(bytes(changed))
+
+
+def test_truncations_are_refused():
+    data = bytes(hdf5.write([("layers/dense/vars", {"name": "dense"}, {"0": KERNEL, "1": KERNEL[0]})]))
+    for length in range(0, len(data), 13):
+        with pytest.raises(ModelFormatError):
+            read(data[:length])
+
+
+def low_level(shape, dtype=None, plan=None, name=b"0"):
+    """A dataset made with HDF5's own functions, filled by nobody."""
+
+    def fill(file):
+        plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+        if plan:
+            plan(plist)
+        space = h5py.h5s.create_simple(shape) if shape is not None else h5py.h5s.create(h5py.h5s.NULL)
+        h5py.h5d.create(file.id, name, dtype or h5py.h5t.IEEE_F32LE, space, plist)
+
+    return fill
+
+
+def chunked(*chunk, gzip=False):
+    def plan(plist):
+        plist.set_chunk(chunk)
+        if gzip:
+            plist.set_deflate(9)
+
+    return plan
+
+
+def external(plist):
+    plist.set_external(b"/etc/passwd", 0, 120)
+
+
+def virtual(name):
+    def fill(file):
+        layout = h5py.VirtualLayout((6, 5), np.float32)
+        layout[:] = h5py.VirtualSource(name, "data", shape=(6, 5))
+        file.create_virtual_dataset("vars/0", layout)
+
+    return fill
+
+
+def linked(link, depth):
+    def fill(file):
+        file.create_dataset("data", data=KERNEL)
+        group = file
+        for level in range(depth):
+            group = group.create_group(f"g{level}")
+        group["vars"] = link
+
+    return fill
+
+
+def two_names(file):
+    file["a"] = KERNEL
+    file["b"] = file["a"]
+
+
+def cycle(file):
+    inner = file.create_group("a/b")
+    inner["c"] = file["a"]
+
+
+def laughs(file):
+    """Each group holds the next one twice: 2**30 paths."""
+    groups = [file.create_group("0")]
+    for level in range(1, 31):
+        groups.append(file.create_group(str(level)))
+        groups[-2]["x"], groups[-2]["y"] = groups[-1], groups[-1]
+
+
+def deep(file):
+    file.create_group("/".join("g" * 100))
+
+
+def compound(file):
+    file["0"] = np.zeros(3, [("a", "f4"), ("b", "i4")])
+
+
+def expanding(file):
+    """One chunk that says 120 bytes and inflates to 100 million."""
+    dataset = file.create_dataset("0", (6, 5), "f4", chunks=(6, 5), compression="gzip")
+    dataset.id.write_direct_chunk((0, 0), zlib.compress(bytes(100_000_000)))
+
+
+def dense_zeros(file):
+    """A megabyte of file for a gigabyte of zeros, honestly compressed."""
+    file.create_dataset("0", (1 << 28,), "f4", chunks=(1 << 24,), compression="gzip", data=None)[0] = 1
+
+
+def partly(file):
+    file.create_dataset("0", (100, 100), "f4", chunks=(10, 10))[:10] = 1
+
+
+def skipped_filter(file):
+    dataset = file.create_dataset("0", (6, 5), "f4", chunks=(6, 5), compression="gzip")
+    dataset.id.write_direct_chunk((0, 0), KERNEL.tobytes(), filter_mask=1)
+
+
+def wrong_checksum_type(file):
+    file["0"] = KERNEL
+    file["0"].attrs[hdf5.CHECKSUM] = "x" * 1000
+
+
+def named_type(file):
+    file["t"] = np.dtype("f4")
+
+
+HOSTILE = {
+    "soft link": linked(h5py.SoftLink("/data"), 0),
+    "soft link 1": linked(h5py.SoftLink("/data"), 1),
+    "soft link 3": linked(h5py.SoftLink("/data"), 3),
+    "dangling link": linked(h5py.SoftLink("/nowhere"), 0),
+    "external link": linked(h5py.ExternalLink("/etc/passwd", "/"), 0),
+    "external link 1": linked(h5py.ExternalLink("other.h5", "/data"), 1),
+    "external link 4": linked(h5py.ExternalLink("other.h5", "/data"), 4),
+    "external storage": low_level((30,), plan=external),
+    "virtual": virtual("other.h5"),
+    "virtual itself": virtual("."),
+    "two names": two_names,
+    "cycle": cycle,
+    "laughs": laughs,
+    "deep": deep,
+    "petabyte": low_level((1 << 50,)),
+    "petabyte in chunks": low_level((1 << 50,), plan=chunked(1 << 20, gzip=True)),
+    "overflow": low_level((1 << 31, 1 << 31, 1 << 31), plan=chunked(1, 1, 1)),
+    "no data": low_level((30,)),
+    "no chunks": low_level((30,), plan=chunked(30)),
+    "some chunks": partly,
+    "compact": low_level((0,), plan=lambda p: p.set_layout(h5py.h5d.COMPACT)),
+    "no shape": low_level(None),
+    "may grow": lambda f: f.create_dataset("0", data=KERNEL, chunks=(6, 5), maxshape=(None, 5)),
+    "expanding": expanding,
+    "zeros": dense_zeros,
+    "lzf": lambda f: f.create_dataset("0", data=KERNEL, chunks=(6, 5), compression="lzf"),
+    "scale offset": lambda f: f.create_dataset("0", data=KERNEL, chunks=(6, 5), scaleoffset=2),
+    "unknown filter": lambda f: f.create_dataset(
+        "0", shape=(6, 5), dtype="f4", chunks=(6, 5), compression=32015, allow_unknown_filter=True
+    ),
+    "skipped filter": skipped_filter,
+    "string": lambda f: f.create_dataset("0", data="text"),
+    "bytes": lambda f: f.create_dataset("0", data=np.array([b"text"])),
+    "vlen": lambda f: f.create_dataset("0", (3,), h5py.vlen_dtype(np.float32)),
+    "reference": lambda f: f.create_dataset("0", data=f.ref, dtype=h5py.ref_dtype),
+    "compound": compound,
+    "opaque": lambda f: f.create_dataset("0", data=np.zeros(3, "V8")),
+    "bool": lambda f: f.create_dataset("0", data=np.zeros(3, bool)),
+    "complex": lambda f: f.create_dataset("0", data=np.zeros(3, complex)),
+    "array type": lambda f: f.create_dataset("0", (2,), np.dtype(("f4", (3,)))),
+    "long double": lambda f: f.create_dataset("0", data=np.zeros(3, np.longdouble)),
+    "strange float": low_level((3,), dtype=h5py.h5t.IEEE_F32LE.copy()),
+    "named type": named_type,
+    "parent name": low_level((0,), name=b".."),
+    "backslash": lambda f: f.create_group("a\\b"),
+    "control sign": lambda f: f.create_group("a\nb"),
+    "not utf-8": lambda f: f.create_group(b"\xff\xfe"),
+    "checksum type": wrong_checksum_type,
+}
+HOSTILE["strange float"] = low_level(
+    (3,), dtype=(lambda t: (t.set_fields(31, 20, 11, 0, 20), t)[1])(h5py.h5t.IEEE_F32LE.copy())
+)
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_structures_are_refused(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with h5py.File("other.h5", "w") as other:
+        other["data"] = KERNEL
+    data = made(HOSTILE[name])
+    start = time.perf_counter()
+    with pytest.raises(ModelFormatError, match=r"^file: "):
+        read(data)
+    assert time.perf_counter() - start < 1
+    assert os.listdir() == ["other.h5"]
+
+
+def test_other_files_are_refused():
+    for data in (b"", b"x" * 100, b"PK\x03\x04" + bytes(100), made(lambda f: None, userblock_size=512)):
+        with pytest.raises(ModelFormatError, match="not an HDF5 file"):
+            read(data)
+
+
+def test_a_shape_changed_by_hand_is_refused():
+    """The dataspace message says other lengths than the data have."""
+    data = made(lambda f: f.create_dataset("0", data=KERNEL))
+    position = data.index(np.array([6, 5], "<u8").tobytes())
+    for shape in ((7, 5), (6, 1 << 40), (1 << 63, 2), (3, 5), (5, 5)):
+        changed = data[:position] + np.array([*shape], "<u8").tobytes() + data[position + 16 :]
+        with pytest.raises(ModelFormatError):
+            read(changed)
+
+
+def test_two_datasets_on_the_same_bytes_are_refused():
+    data = made(lambda f: (f.create_dataset("0", data=KERNEL), f.create_dataset("1", data=KERNEL + 1)))
+    first, second = (data.index(value.tobytes()) for value in (KERNEL, KERNEL + 1))
+    assert len(data) > 2 * KERNEL.nbytes
+    changed = data.replace(np.array([second], "<u8").tobytes(), np.array([first], "<u8").tobytes())
+    file = hdf5.WeightsFile(
+        changed, "file"
+    )  # harmless: what counts is that the sum stays below the file's length
+    assert file.elements == 60
+    large = np.zeros(10_000, np.float32)
+    data = made(lambda f: [f.create_dataset(str(i), data=large + i) for i in range(3)])
+    starts = [data.index((large + i).tobytes()) for i in range(3)]
+    changed = bytes(data[: starts[0] + large.nbytes])
+    for start in starts[1:]:
+        changed = changed.replace(np.array([start], "<u8").tobytes(), np.array([starts[0]], "<u8").tobytes())
+    with pytest.raises(ModelFormatError):
+        read(changed)
+
+
+def test_random_damage_never_gets_through_as_another_error():
+    """In this process, so only bytes that libhdf5 is known to survive: flips in small files."""
+    data = bytes(hdf5.write([("layers/dense/vars", {"name": "dense"}, {"0": KERNEL, "1": KERNEL[0]})]))
+    draw = np.random.default_rng(3)
+    for _ in range(500):
+        changed = bytearray(data)
+        for position in draw.integers(0, len(data), draw.integers(1, 5)):
+            changed[position] = draw.integers(256)
+        try:
+            for arrays in read(bytes(changed)).values():
+                assert all(array.size <= len(data) for array in arrays.values())
+        except ModelFormatError:
+            continue

@@ -1,0 +1,59 @@
+"""keras.utils' names, and the labels behind two of them."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from fastnn import utils
+from fastnn.graph.program import Program
+
+
+def test_every_name_is_there():
+    for name in utils._HOMES:
+        assert callable(getattr(utils, name))
+        assert name in dir(utils)
+    with pytest.raises(AttributeError, match="plot_models"):
+        utils.plot_models  # noqa: B018
+
+
+def test_nothing_is_imported_before_it_is_used():
+    code = "import sys, fastnn.utils; print({'PIL', 'h5py'} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes", "expected"),
+    [
+        ([0, 2], None, [[1, 0, 0], [0, 0, 1]]),
+        ([[0], [1]], 2, [[1, 0], [0, 1]]),
+        ([[0, 1], [1, 0]], None, [[[1, 0], [0, 1]], [[0, 1], [1, 0]]]),
+        (1, 3, [0, 1, 0]),
+        (np.array([1.0]), None, [[0, 1]]),
+    ],
+)
+def test_to_categorical(labels, classes, expected):
+    rows = utils.to_categorical(labels, classes)
+    assert rows.dtype == np.float64  # as in Keras
+    np.testing.assert_array_equal(rows, expected)
+
+
+@pytest.mark.parametrize("labels", [[0, 3], [-1, 0]])
+def test_to_categorical_refuses_labels_outside(labels):
+    with pytest.raises(IndexError, match=r"outside 0\.\.2"):
+        utils.to_categorical(labels, 3)
+
+
+def test_to_categorical_in_a_program():
+    with Program() as program:
+        rows = utils.to_categorical(program.input((4, 1), "int32"), 3)
+    assert rows.shape == (4, 3)
+
+
+def test_normalize():
+    x = np.array([[3.0, 4.0], [0.0, 0.0]])
+    np.testing.assert_allclose(utils.normalize(x), [[0.6, 0.8], [0, 0]])
+    np.testing.assert_allclose(utils.normalize(x, axis=0, order=1), [[1, 1], [0, 0]])
+    assert x[0, 0] == 3
