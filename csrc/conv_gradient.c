@@ -9,7 +9,7 @@
 enum {
   CHUNK_WORK = 20000,     /* nanoseconds in a chunk */
   MAX_CHUNKS = 64,
-  PIXELS_PER_TURN = 256,  /* pixels of a chunk that pay for turning the kernel round */
+  PIXELS_PER_TURN = 1024, /* pixels of a chunk that pay for turning the kernel round */
   BAND = 1 << 15,         /* elements of dx that meet all taps before the next */
   COLUMNS = 64,           /* columns of B that meet all rows of A before the next: a panel stays in cache */
   DEPTH = 512             /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
@@ -32,11 +32,11 @@ static fnn_conv forward_of_input_gradient(const fnn_step *step) {
                     .groups = d->groups};
 }
 
-/* Images in one chunk: each chunk turns the kernel round for itself. */
+/* Rows of dx, counted through the images, in one chunk; each chunk turns the kernel round for itself. */
 static ptrdiff_t input_gradient_share(const fnn_conv *v) {
   const double pixels = (double)v->n * (double)v->rows.in * (double)v->columns.in;
   const double chunks = fmin(fmin(fnn_conv_work(v) / CHUNK_WORK, pixels / PIXELS_PER_TURN), MAX_CHUNKS);
-  return fnn_max(1, fnn_ceil_div(v->n, chunks < 1 ? 1 : (ptrdiff_t)chunks));
+  return fnn_max(1, fnn_ceil_div(v->n * v->rows.in, chunks < 1 ? 1 : (ptrdiff_t)chunks));
 }
 
 const char *fnn_conv2d_input_gradient_prepare(fnn_step *step) {
@@ -46,7 +46,7 @@ const char *fnn_conv2d_input_gradient_prepare(fnn_step *step) {
   if (!fnn_epilogue_fits(step, FNN_PRODUCT(v.n, v.rows.in, v.columns.in, v.c, v.groups)))
     return "conv2d_input_gradient: the epilogue does not run over the output";
   step->scratch_bytes = fnn_multiply(kernel_elements(&v), (ptrdiff_t)sizeof(float));
-  step->chunks = fnn_ceil_div(v.n, input_gradient_share(&v));
+  step->chunks = fnn_ceil_div(v.n * v.rows.in, input_gradient_share(&v));
   step->work = fnn_conv_work(&v);
   return step->scratch_bytes < 0 ? "conv2d_input_gradient: sizes overflow" : NULL;
 }
@@ -63,49 +63,72 @@ static void turn_kernel(const fnn_conv *v, const float *w, float *turned) {
     }
 }
 
-/* Adds dy . w' of one tap to what output rows begin .. end-1 of an image read with it: GEMMs whose rows of C lie strides
- * apart.  No zeros are multiplied, whatever the padding, strides and dilation. */
-static void scatter_tap(const fnn_conv *v, ptrdiff_t r, ptrdiff_t s, ptrdiff_t begin, ptrdiff_t end, const float *tap,
-                        const float *dy, float *dx) {
-  const fnn_axis *rows = &v->rows, *columns = &v->columns;
-  const fnn_span ps = fnn_tap_outputs(rows, r), qs = fnn_tap_outputs(columns, s);
-  const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups;
-  if (qs.begin == qs.end) return;
+/* The taps r = first, first + step, .. (count of them) that read one input row, and the outputs that do: output, and
+ * output_step further with each tap. */
+typedef struct {
+  ptrdiff_t first, step, count, output, output_step;
+} readers;
+
+static readers readers_of(const fnn_axis *a, ptrdiff_t input) {
+  readers found = {0};
+  for (ptrdiff_t tap = 0; tap < a->taps; tap++) {
+    const ptrdiff_t place = input + a->pad - tap * a->dilation, output = place / a->stride;
+    if (place < 0 || place % a->stride != 0 || output >= a->out) continue;
+    if (found.count == 0) found.first = tap, found.output = output;
+    if (found.count == 1) found.step = tap - found.first, found.output_step = output - found.output;
+    found.count++;
+  }
+  return found;
+}
+
+/* Rows begin .. end-1 of dx of one image: for each column tap s a GEMM over the pixels that are read with it, whose rows of
+ * C lie strides apart and whose batch is the row taps.  No zeros are multiplied, whatever the padding, strides and dilation.
+ */
+static void input_gradient_rows(const fnn_conv *v, const float *turned, const float *dy, ptrdiff_t begin, ptrdiff_t end,
+                                float *dx) {
+  const fnn_axis *columns = &v->columns;
+  const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups, x_row = columns->in * xc, y_row = columns->out * yc;
+  const ptrdiff_t w_row = columns->taps * v->c * yc;
+  memset(dx + begin * x_row, 0, (size_t)((end - begin) * x_row) * sizeof *dx);
   for (ptrdiff_t i = 0; i < v->groups * fnn_ceil_div(v->c, COLUMNS); i++) {
     const ptrdiff_t group = i % v->groups, c = i / v->groups * COLUMNS;
-    for (ptrdiff_t p = fnn_max(begin, ps.begin); p < fnn_min(end, ps.end); p++) {
-      const ptrdiff_t row = p * rows->stride + r * rows->dilation - rows->pad;
-      fnn_kernel->gemm(&(fnn_gemm){.m = qs.end - qs.begin,
-                                   .n = fnn_min(COLUMNS, v->c - c),
-                                   .k = v->f,
-                                   .batch = 1,
-                                   .a = dy + (p * columns->out + qs.begin) * yc + group * v->f,
-                                   .a_row = yc,
-                                   .a_col = 1,
-                                   .b = tap + group * v->f * v->c + c,
-                                   .b_row = v->c,
-                                   .c = dx + (row * columns->in + fnn_span_input(columns, &qs)) * xc + group * v->c + c,
-                                   .c_row = columns->stride * xc,
-                                   .accumulate = 1});
+    for (ptrdiff_t s = 0; s < columns->taps; s++) {
+      const fnn_span qs = fnn_tap_outputs(columns, s);
+      for (ptrdiff_t row = begin; qs.begin < qs.end && row < end; row++) {
+        const readers r = readers_of(&v->rows, row);
+        if (r.count == 0) continue;
+        fnn_kernel->gemm(&(fnn_gemm){.m = qs.end - qs.begin,
+                                     .n = fnn_min(COLUMNS, v->c - c),
+                                     .k = v->f,
+                                     .batch = r.count,
+                                     .a = dy + r.output * y_row + qs.begin * yc + group * v->f,
+                                     .a_row = yc,
+                                     .a_col = 1,
+                                     .a_batch = r.output_step * y_row,
+                                     .b = turned + r.first * w_row + (s * yc + group * v->f) * v->c + c,
+                                     .b_row = v->c,
+                                     .b_batch = r.step * w_row,
+                                     .c = dx + row * x_row + fnn_span_input(columns, &qs) * xc + group * v->c + c,
+                                     .c_row = columns->stride * xc,
+                                     .accumulate = 1});
+      }
     }
   }
 }
 
 void fnn_conv2d_input_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_conv v = forward_of_input_gradient(step);
-  const ptrdiff_t share = input_gradient_share(&v), end = fnn_min(v.n, (chunk + 1) * share);
-  const ptrdiff_t xc = v.c * v.groups, yc = v.f * v.groups, size = v.rows.in * v.columns.in * xc;
-  const ptrdiff_t band = fnn_max(1, BAND / fnn_max(1, v.columns.in * xc * v.rows.stride));
+  const ptrdiff_t h = v.rows.in, row = v.columns.in * v.c * v.groups, dy_image = v.rows.out * v.columns.out * v.f * v.groups;
+  const ptrdiff_t share = input_gradient_share(&v), end = fnn_min(v.n * h, (chunk + 1) * share);
+  const ptrdiff_t band = fnn_max(1, BAND / fnn_max(1, row));
+  const float *dy = fnn_pointer(step, worker, 0);
   float *dx = fnn_pointer(step, worker, 2), *turned = (float *)worker->scratch;
   turn_kernel(&v, fnn_pointer(step, worker, 1), turned);
-  for (ptrdiff_t image = chunk * share; image < end; image++) {
-    const float *dy = (const float *)fnn_pointer(step, worker, 0) + image * v.rows.out * v.columns.out * yc;
-    memset(dx + image * size, 0, (size_t)size * sizeof *dx);
-    for (ptrdiff_t p = 0; p < v.rows.out; p += band)
-      for (ptrdiff_t tap = 0; tap < v.rows.taps * v.columns.taps; tap++)
-        scatter_tap(&v, tap / v.columns.taps, tap % v.columns.taps, p, p + fnn_min(band, v.rows.out - p),
-                    turned + tap * v.c * yc, dy, dx + image * size);
-    fnn_epilogue(step, worker, image * size, (image + 1) * size);
+  for (ptrdiff_t i = chunk * share, stop; i < end; i = stop) {
+    const ptrdiff_t image = i / h, first = image * h;
+    stop = fnn_min(end, fnn_min(first + h, i + band));
+    input_gradient_rows(&v, turned, dy + image * dy_image, i - first, stop - first, dx + first * row);
+    fnn_epilogue(step, worker, i * row, stop * row);
   }
 }
 

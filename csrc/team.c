@@ -1,7 +1,5 @@
 /* team.c: threads.  The only file that knows OpenMP. */
 #define _POSIX_C_SOURCE 200809L /* nanosleep */
-#define _DEFAULT_SOURCE         /* _SC_NPROCESSORS_ONLN */
-#define _DARWIN_C_SOURCE
 
 #include "team.h"
 
@@ -14,7 +12,6 @@
 #ifdef _WIN32
 #include <windows.h>
 #else
-#include <sched.h>
 #include <time.h>
 #endif
 
@@ -79,38 +76,29 @@ static void pause_briefly(void) {
 #endif
 }
 
-static void yield_processor(void) {
+/* The shortest sleep there is, some 50 microseconds.  A thread that has slept is let in at once by a busy system, one
+ * that has yielded waits until all the others have had their turn. */
+static void rest(void) {
 #ifdef _WIN32
-  SwitchToThread();
+  SwitchToThread(); /* no sleep is shorter than a millisecond here */
 #else
-  sched_yield();
-#endif
-}
-
-static void sleep_briefly(void) {
-#ifdef _WIN32
-  Sleep(1);
-#else
-  struct timespec t = {0, 50000};
-  nanosleep(&t, NULL);
+  const struct timespec shortest = {0, 1};
+  nanosleep(&shortest, NULL);
 #endif
 }
 
 /* Spinning answers in nanoseconds but takes a processor from whoever we wait for when there are more workers than
- * processors; so then, and after some 50 microseconds in any case, the processor is offered first, and after some
- * hundred offers we sleep. */
+ * processors; so then, and after some 100 microseconds in any case, we rest. */
 unsigned fnn_wait_for_change(atomic_uint *value, unsigned seen) {
-  int crowded = atomic_load_explicit(&busy, memory_order_relaxed) > atomic_load_explicit(&processors, memory_order_relaxed);
-  int spins = crowded ? 50 : 2000;
+  int workers = atomic_load_explicit(&busy, memory_order_relaxed);
+  int spins = workers > atomic_load_explicit(&processors, memory_order_relaxed) ? 50 : 3000;
   for (int i = 0;; i++) {
     unsigned now = atomic_load_explicit(value, memory_order_acquire);
     if (now != seen) return now;
     if (i < spins) {
       pause_briefly();
-    } else if (i < spins + 200) {
-      yield_processor();
     } else {
-      sleep_briefly();
+      rest();
     }
   }
 }

@@ -1,7 +1,6 @@
-"""A conv-net learns to tell cats from dogs, and shows what it sees.
+"""A conv-net learns to tell cats from dogs by photographs, and shows what it sees in cats_dogs.png.
 
---data is a folder with train/ and validation/, each with one folder of photographs for every class:
-train/cat, train/dog, validation/cat, validation/dog. Writes cats_dogs.png into the folder --out.
+--data is a folder with train/ and validation/, each with one folder of pictures for every class, say cat and dog.
 """
 
 import argparse
@@ -18,52 +17,39 @@ import matplotlib.pyplot as plt
 
 
 def build(size, steps):
-    """Return the network: five blocks of convolution, batch norm and pooling, then one output, 1 for a dog."""
+    """Return the network: five blocks of convolution, batch norm and pooling, then one output from 0 to 1."""
     model = keras.Sequential([keras.Input((size, size, 3)), layers.Rescaling(1 / 127.5, offset=-1)])
     for filters in (16, 32, 64, 128, 128):
         model.add(layers.Conv2D(filters, 3, padding="same", use_bias=False))
-        model.add(layers.BatchNormalization())
+        model.add(layers.BatchNormalization(momentum=0.9))
         model.add(layers.ReLU())
         model.add(layers.MaxPooling2D())
     model.add(layers.GlobalAveragePooling2D())
     model.add(layers.Dropout(0.3))
     model.add(layers.Dense(1, activation="sigmoid"))
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-    model.compile(keras.optimizers.Adam(rate), loss="binary_crossentropy", metrics=["accuracy"])
+    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps))
+    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
     return model
 
 
-def flip_some(images, labels, random=np.random.default_rng(0)):  # noqa: B008, one stream for all batches
-    """Mirror every other picture: a cat is still a cat."""
-    chosen = random.random(len(images)) < 0.5
-    return np.where(chosen[:, None, None, None], images[:, :, ::-1], images), labels
-
-
-def photographs(folder, args):
-    """Return a folder's pictures as batches of (images, labels)."""
-    return keras.utils.image_dataset_from_directory(
-        folder, label_mode="binary", batch_size=args.batch, image_size=(args.size, args.size), seed=0
-    ).cache()
+def flip_some(images, labels):
+    """Mirror about half of the pictures: a cat is still a cat."""
+    chosen = np.random.random((len(images), 1, 1, 1)) < 0.5
+    return np.where(chosen, images[:, :, ::-1], images), labels
 
 
 def draw(path, model, picture):
-    """Write the filters of the first layer, and what they find in one picture."""
-    first = model.layers[1]
+    """Draw the picture, and for each filter of the first layer the filter and below it where it finds its pattern."""
+    filters = model.layers[1].get_weights()[0]
+    filters = (filters - filters.min()) / np.ptp(filters)
     maps = keras.Model(model.inputs, model.layers[3].output).predict(picture[None], verbose=0)[0]
-    filters = first.get_weights()[0]
-    filters = (filters - filters.min()) / (filters.max() - filters.min())
-    figure, axes = plt.subplots(4, 9, figsize=(14, 6.5), layout="constrained")
-    for axis in axes.flat:
-        axis.axis("off")
-    axes[0, 0].imshow(picture.astype("uint8"))
-    axes[0, 0].set_title("the picture", fontsize=9)
+    figure, axes = plt.subplots(4, 9, figsize=(14, 6.5), layout="constrained", subplot_kw={"xticks": [], "yticks": []})
+    axes[0, 0].imshow(picture / 255)
     for i in range(16):
-        row, column = 2 * (i // 8), 1 + i % 8
-        axes[row, column].imshow(filters[..., i])
-        axes[row, column].set_title(f"filter {i}", fontsize=9)
-        axes[row + 1, column].imshow(maps[..., i], cmap="magma")
-    figure.suptitle("Filters of the first layer; below each, where it finds its pattern in the picture")
-    figure.savefig(path, dpi=100)
+        row, column = divmod(i, 8)
+        axes[2 * row, 1 + column].imshow(filters[..., i])
+        axes[2 * row + 1, 1 + column].imshow(maps[..., i], cmap="magma")
+    figure.savefig(path)
 
 
 def main():
@@ -71,20 +57,21 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=Path("demo"))
-    parser.add_argument("--size", type=int, default=96)
+    parser.add_argument("--size", type=int, default=96, help="pictures are resized to size x size")
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
 
     keras.utils.set_random_seed(0)
-    train, validation = (photographs(args.data / part, args) for part in ("train", "validation"))
-    model = build(args.size, args.epochs * len(train))
-    model.summary()
+    options = {"label_mode": "binary", "batch_size": args.batch, "image_size": args.size, "seed": 0}
+    train, validation = (
+        keras.utils.image_dataset_from_directory(args.data / part, **options).cache() for part in ("train", "validation")
+    )
+    model = build(args.size, steps=args.epochs * len(train))
     model.fit(train.map(flip_some), epochs=args.epochs, validation_data=validation, verbose=2)
     print(f"{model.evaluate(validation, verbose=0)[1]:.1%} of the validation pictures recognised")
-    args.out.mkdir(parents=True, exist_ok=True)
     draw(args.out / "cats_dogs.png", model, next(iter(validation))[0][0])
-    print(f"Wrote {args.out / 'cats_dogs.png'}")
 
 
 if __name__ == "__main__":

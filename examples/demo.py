@@ -165,7 +165,7 @@ def main():
     parser.add_argument("--out", type=Path, default=Path("demo"), help="folder for digits.png and digits.keras")
     parser.add_argument("--epochs", type=int, default=8)
     parser.add_argument("--samples", type=int, help="use only so many digits, all by default")
-    parser.add_argument("--reference-steps", type=int, default=20, help="steps to compare the engines on")
+    parser.add_argument("--reference-steps", type=int, default=10, help="steps to compare the engines on")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
 

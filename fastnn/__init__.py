@@ -2,7 +2,7 @@
 
 >>> import fastnn as keras
 >>> model = keras.Sequential([keras.Input((784,)), keras.layers.Dense(10, activation="softmax")])
->>> model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+>>> model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
 """
 
 import importlib

@@ -119,7 +119,7 @@ class Progbar:
         if current == 1:
             self._after_first = now
         pause = max((now - self._last_look) / self._calls, 1e-7)
-        self._calls_to_skip = min(int(self.interval / LOOKS / pause), 2 * self._calls)  # a pause proves little
+        self._calls_to_skip = min(int(self.interval / LOOKS / pause), 2 * self._calls)  # one proves little
         self._calls, self._last_look = 0, now
         return self.verbose == 1 and self.redraws and now - self._last_draw >= self.interval
 

@@ -7,6 +7,13 @@ from fastnn import metrics as metric_table
 from fastnn.saving import registry
 
 
+def _entries(value):
+    """The entries of a dict, list or single value; none of None."""
+    if isinstance(value, dict):
+        return list(value.values())
+    return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
+
+
 def _per_output(value, n, what):
     """A value for each of n outputs."""
     if isinstance(value, dict):
@@ -26,6 +33,10 @@ class Objective:
     """
 
     def __init__(self, loss, loss_weights, metrics, weighted_metrics):
+        if any(isinstance(w, str) or not np.isscalar(w) for w in _entries(loss_weights)):
+            raise ValueError(
+                f"compile: loss_weights must be numbers, received {loss_weights!r}: metrics are given as metrics=[...]"
+            )
         self.loss, self.loss_weights = loss, loss_weights
         self.metrics, self.weighted_metrics = metrics, weighted_metrics
         self.losses = self.compiled = None

@@ -148,6 +148,9 @@ def _reduce(primitive, x, axis, keepdims):
         axes = (axis,) if isinstance(axis, (int, np.integer)) else axis
         axes = tuple(sorted({normalize_axis(a, rank, primitive.name) for a in axes}))
     x = x if isinstance(x, Arithmetic) else np.asarray(x)
+    if isinstance(x, Arithmetic) and not x.dtype.startswith("float"):  # the kernel knows floats: exact up to 2**24
+        ops = _ops()
+        return ops.cast(_reduce(primitive, ops.cast(x, config.floatx()), axes, keepdims), "int32")
     return apply(primitive, x, axes=axes, keepdims=bool(keepdims))
 
 
@@ -213,6 +216,8 @@ def argmax(x, axis=None, keepdims=False):
     """The index of the first largest element along `axis` (of the flattened tensor if None), int32."""
     ops = _ops()
     x = x if isinstance(x, Arithmetic) else np.asarray(x)
+    if isinstance(x, Arithmetic) and not x.dtype.startswith("float"):  # the kernel compares floats
+        x = ops.cast(x, config.floatx())
     if axis is None:
         result = apply(_argmax, ops.reshape(x, (-1,)), axis=0)
         return ops.reshape(result, (1,) * x.ndim) if keepdims else result

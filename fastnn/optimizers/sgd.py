@@ -1,6 +1,5 @@
 """Gradient descent, with momentum."""
 
-from fastnn import ops
 from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
@@ -45,17 +44,14 @@ class SGD(Optimizer):
 
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable, or the flat storage of all."""
-        step = gradient * -learning_rate
+        step = gradient * learning_rate
         if not self.momentum:
-            self.assign_add(variable, step)
+            self.assign_sub(variable, step)
             return
         slot = self.slot("momentum", variable)
-        momentum = ops.multiply_add(slot, self.momentum, step)
+        momentum = slot * self.momentum - step
         self.assign(slot, momentum)
-        if self.nesterov:
-            self.assign_add(variable, ops.multiply_add(momentum, self.momentum, step))
-        else:
-            self.assign_add(variable, momentum)
+        self.assign_add(variable, momentum * self.momentum - step if self.nesterov else momentum)
 
     def get_config(self):
         """The arguments of the constructor."""

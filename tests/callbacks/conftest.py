@@ -39,8 +39,8 @@ class Model:
     def fit(self, callbacks, *epochs, batches=0, verbose=0):
         """Each epoch is its logs."""
         called = CallbackList(
-            callbacks, add_history=True, add_progbar=verbose != 0, model=self, epochs=len(epochs), steps=batches,
-            verbose=verbose,
+            callbacks, add_history=True, add_progbar=verbose != 0, model=self,
+            epochs=len(epochs), steps=batches, verbose=verbose,
         )  # fmt: skip
         self.stop_training = False
         called.on_train_begin()

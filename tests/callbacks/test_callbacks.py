@@ -20,7 +20,7 @@ from fastnn.optimizers import SGD
 from fastnn.variable import Variable
 
 
-# --- ModelCheckpoint -------------------------------------------------------------------------------------
+# --- ModelCheckpoint --------------------------------------------------------------------------------
 def test_checkpoint_at_every_epoch(model, losses, tmp_path):
     model.fit([ModelCheckpoint(tmp_path / "new" / "{epoch:02d}-{loss:.1f}.keras")], *losses(3, 2))
     assert [Path(p).name for p in model.saved] == ["01-3.0.keras", "02-2.0.keras"]
@@ -74,8 +74,8 @@ def test_checkpoint_refuses(model, tmp_path):
         model.fit([ModelCheckpoint(tmp_path / "folder.keras")], {"loss": 1.0})
 
 
-# --- LearningRateScheduler -------------------------------------------------------------------------------
-@pytest.mark.parametrize("schedule", [lambda epoch: 0.5 / (epoch + 1), lambda epoch, rate: rate * (0.5 if epoch else 1)])
+# --- LearningRateScheduler --------------------------------------------------------------------------
+@pytest.mark.parametrize("schedule", [lambda e: 0.5 / (e + 1), lambda e, rate: rate * (0.5 if e else 1)])
 def test_learning_rate_scheduler(model, losses, schedule, capsys):
     history = model.fit([LearningRateScheduler(schedule, verbose=1)], *losses(1, 1))
     assert history.history["learning_rate"] == [0.5, 0.25]
@@ -88,10 +88,11 @@ def test_learning_rate_scheduler_wants_a_float(model, losses, rate):
         model.fit([LearningRateScheduler(lambda epoch: rate)], *losses(1))
 
 
-# --- CSVLogger -------------------------------------------------------------------------------------------
+# --- CSVLogger --------------------------------------------------------------------------------------
 def test_csv_logger(model, tmp_path):
     path = tmp_path / "log.csv"
-    model.fit([CSVLogger(path)], {"loss": 1.5, "accuracy": 0.5}, {"loss": 1.0, "accuracy": 0.75, "val_loss": 2.0})
+    first, second = {"loss": 1.5, "accuracy": 0.5}, {"loss": 1.0, "accuracy": 0.75, "val_loss": 2.0}
+    model.fit([CSVLogger(path)], first, second)
     assert path.read_bytes() == (
         b"epoch,accuracy,loss,val_accuracy,val_loss\r\n0,0.5,1.5,NA,NA\r\n1,0.75,1.0,NA,2.0\r\n"
     )
@@ -106,7 +107,7 @@ def test_csv_logger_begins_a_new_file_with_a_header_when_appending(model, tmp_pa
     assert (tmp_path / "a.csv").read_text().startswith("epoch,loss")
 
 
-# --- TerminateOnNaN, LambdaCallback ----------------------------------------------------------------------
+# --- TerminateOnNaN, LambdaCallback -----------------------------------------------------------------
 @pytest.mark.parametrize("loss", [math.nan, math.inf])
 def test_terminate_on_nan(model, losses, loss, capsys):
     assert len(model.fit([TerminateOnNaN()], *losses(1.0, loss, 1.0), batches=1).epoch) == 2
@@ -117,16 +118,15 @@ def test_terminate_on_nan(model, losses, loss, capsys):
 
 def test_lambda_callback(model, losses):
     heard = []
-    hooks = {name: lambda *args, name=name: heard.append(name) for name in (
-        "on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end", "on_train_end"
-    )}  # fmt: skip
+    names = ["train_begin", "epoch_begin", "train_batch_begin", "train_batch_end", "epoch_end", "train_end"]
+    hooks = {f"on_{name}": lambda *args, name=name: heard.append(f"on_{name}") for name in names}
     callback = LambdaCallback(**hooks, colour="red")
     model.fit([callback], *losses(1), batches=1)
     assert heard == list(hooks)
     assert callback.colour == "red"
 
 
-# --- ProgbarLogger ---------------------------------------------------------------------------------------
+# --- ProgbarLogger ----------------------------------------------------------------------------------
 def test_one_line_an_epoch_where_there_is_no_terminal(model, losses, capsys):
     model.fit([], *losses(1, 0.5), batches=3, verbose="auto")
     lines = capsys.readouterr().out.splitlines()
@@ -164,7 +164,7 @@ def test_bar_of_evaluate_but_not_of_the_validation(model, capsys):
     assert capsys.readouterr().out.count("\n") == 1
 
 
-# --- SwapEMAWeights --------------------------------------------------------------------------------------
+# --- SwapEMAWeights ---------------------------------------------------------------------------------
 def averaging(model):
     model.optimizer = SGD(1.0, use_ema=True, ema_momentum=0.5)
     weight = Variable(np.zeros(2), name="w")
@@ -188,8 +188,8 @@ def test_averages_are_used_to_evaluate_and_predict(model):
 def test_averages_stay_with_the_last_epoch(model):
     weight, average = averaging(model)
     seen = []
-    model.fit([SwapEMAWeights(swap_on_epoch=True), LambdaCallback(on_epoch_begin=lambda e, logs: seen.append(weight.numpy()))],
-              {}, {})  # fmt: skip
+    listener = LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append(weight.numpy()))
+    model.fit([SwapEMAWeights(swap_on_epoch=True), listener], {}, {})
     np.testing.assert_array_equal(seen, [[-2] * 2] * 2)
     np.testing.assert_array_equal((weight.value, average.value), [[-1.5] * 2] * 2)
 

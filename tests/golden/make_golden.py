@@ -388,8 +388,8 @@ MODULES = (
     "callbacks"
 )
 METHODS = (
-    "__init__ compile fit evaluate predict train_on_batch test_on_batch predict_on_batch summary save save_weights "
-    "load_weights add pop get_layer"
+    "__init__ compile fit evaluate predict train_on_batch test_on_batch predict_on_batch summary save "
+    "save_weights load_weights add pop get_layer"
 )
 
 

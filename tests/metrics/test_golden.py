@@ -51,7 +51,7 @@ def result_of_program(metric, engine):
 
 @ROWS
 @pytest.mark.parametrize("engine", ["arrays", "native", "reference"])
-@pytest.mark.filterwarnings("ignore:.*float weights are cut")
+@pytest.mark.filterwarnings("ignore:.*float weights are cut", "ignore:.*too few to adjust")
 def test_batches(case, engine):
     entry, metric = GOLDEN[case.name], case.make(fastnn)
     for update in entry["updates"]:

@@ -1,4 +1,7 @@
-"""Every optimiser and schedule against Keras' numbers: with arrays, and as a traced program."""
+"""Every optimiser and schedule against Keras' numbers: with arrays, and as a program on both engines."""
+
+import inspect
+import json
 
 import cases
 import numpy as np
@@ -8,12 +11,18 @@ from golden import store
 import fastnn
 import fastnn.optimizers
 from fastnn import ops
+from fastnn.engine.executable import NativeExecutable, Rows
 from fastnn.engine.reference import ReferenceProgram
 from fastnn.graph.program import Program
 from fastnn.variable import Variable
 
 GOLDEN = store.load("optimizers")
 RATES = store.load("schedules")
+KERAS = json.loads((store.FOLDER / "configs.json").read_text())
+CONFIGURED = {
+    **{f"optimizers/{case.name}": case.make for case in cases.OPTIMIZERS},
+    **{f"schedules/{name}": make_schedule for name, make_schedule in cases.SCHEDULES},
+}
 CLOSE = {"rtol": 2e-5, "atol": 2e-6}  # a few float32 roundings, in another order than PyTorch's
 
 
@@ -66,6 +75,20 @@ def test_traced(case):
     check_end(optimizer, variables, entry)
 
 
+@pytest.mark.parametrize("case", cases.OPTIMIZERS, ids=lambda c: c.name)
+def test_native(case):
+    optimizer, variables, entry = make(case)
+    with Program() as program:
+        row = program.input((1, 20))
+        optimizer.apply([ops.reshape(row[0, :15], (3, 5)), row[0, 15:]], variables)
+    native = NativeExecutable(program)
+    rows = np.stack([np.concatenate([g.ravel() for g in step]) for step in entry["gradients"]])
+    for step, expected in enumerate(entry["steps"]):
+        native.run([Rows(rows)], first=step)
+        check_step(variables, expected, step)
+    check_end(optimizer, variables, entry)
+
+
 @pytest.mark.parametrize(("name", "make_schedule"), cases.SCHEDULES)
 def test_schedule(name, make_schedule):
     schedule = make_schedule(fastnn)
@@ -75,3 +98,28 @@ def test_schedule(name, make_schedule):
         np.testing.assert_allclose(float(schedule(step)), expected, rtol=1e-4, atol=1e-8)
         (traced,), _ = ReferenceProgram(program).run([np.float32(step)])
         np.testing.assert_allclose(traced, expected, rtol=1e-4, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", CONFIGURED)
+def test_config_is_keras(name):
+    config = CONFIGURED[name](fastnn).get_config()
+    config.pop("name")
+    assert json.loads(json.dumps(config)) == KERAS["configs"][name]["config"]
+
+
+def public():
+    """Name in Keras and object of everything here; Keras hides the arguments of the base class."""
+    modules = {"optimizers": fastnn.optimizers, "optimizers.schedules": fastnn.optimizers.schedules}
+    for name in KERAS["signatures"]:
+        path, _, last = name.rpartition(".")
+        if path in modules and hasattr(modules[path], last) and last != "Optimizer":
+            yield name, getattr(modules[path], last)
+
+
+@pytest.mark.parametrize(("name", "thing"), list(public()))
+def test_signature_is_keras(name, thing):
+    rows = []
+    for p in inspect.signature(thing).parameters.values():
+        stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
+        rows.append([stars + p.name, *([] if p.default is p.empty else [p.default])])
+    assert rows == KERAS["signatures"][name]
