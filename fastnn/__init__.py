@@ -6,8 +6,41 @@
 """
 
 import importlib
+from typing import TYPE_CHECKING
 
 from fastnn.version import __version__
+
+if TYPE_CHECKING:
+    from fastnn import (
+        activations,
+        callbacks,
+        config,
+        constraints,
+        datasets,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        ops,
+        optimizers,
+        random,
+        regularizers,
+        saving,
+        utils,
+    )
+    from fastnn.build_facts import show_config
+    from fastnn.engine.threads import get_num_threads, num_threads, set_num_threads
+    from fastnn.initializers import Initializer
+    from fastnn.layers import Input, Layer
+    from fastnn.losses import Loss
+    from fastnn.metrics import Metric
+    from fastnn.models import Model, Sequential
+    from fastnn.ops import KerasTensor
+    from fastnn.optimizers import Optimizer
+    from fastnn.regularizers import Regularizer
+    from fastnn.saving.errors import ModelFormatError
+    from fastnn.variable import Variable
 
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
@@ -17,12 +50,46 @@ _NAMES = {
     "Sequential": "fastnn.models", "Model": "fastnn.models", "Input": "fastnn.layers", "Layer": "fastnn.layers",
     "Variable": "fastnn.variable", "KerasTensor": "fastnn.ops", "Loss": "fastnn.losses", "Metric": "fastnn.metrics",
     "Optimizer": "fastnn.optimizers", "Initializer": "fastnn.initializers", "Regularizer": "fastnn.regularizers",
-    "ModelFormatError": "fastnn.saving.errors", "show_config": "fastnn.show_config",
+    "ModelFormatError": "fastnn.saving.errors", "show_config": "fastnn.build_facts",
     "set_num_threads": "fastnn.engine.threads", "get_num_threads": "fastnn.engine.threads",
     "num_threads": "fastnn.engine.threads",
 }  # fmt: skip
 
-__all__ = ["__version__", *_MODULES, *_NAMES]
+__all__ = [
+    "Initializer",
+    "Input",
+    "KerasTensor",
+    "Layer",
+    "Loss",
+    "Metric",
+    "Model",
+    "ModelFormatError",
+    "Optimizer",
+    "Regularizer",
+    "Sequential",
+    "Variable",
+    "__version__",
+    "activations",
+    "callbacks",
+    "config",
+    "constraints",
+    "datasets",
+    "get_num_threads",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "num_threads",
+    "ops",
+    "optimizers",
+    "random",
+    "regularizers",
+    "saving",
+    "set_num_threads",
+    "show_config",
+    "utils",
+]
 
 
 def __getattr__(name):

@@ -16,9 +16,7 @@ def _activation(function=None, *, aliases=()):
 
     @functools.wraps(function)
     def activation(x, *args, **kwargs):
-        return function(
-            x if isinstance(x, (Arithmetic, np.ndarray)) else ops.convert_to_tensor(x), *args, **kwargs
-        )
+        return function(x if isinstance(x, (Arithmetic, np.ndarray)) else ops.convert_to_tensor(x), *args, **kwargs)
 
     activation.__module__ = __name__
     return registry.register("activation", aliases)(activation)

@@ -19,9 +19,7 @@ class Initializer:
     """Base of initializers: override ``__call__(shape, dtype=None)`` and, for saving, ``get_config()``."""
 
     def __call__(self, shape, dtype=None):
-        raise NotImplementedError(
-            f"{type(self).__name__} needs __call__(shape, dtype=None), which returns an array"
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs __call__(shape, dtype=None), which returns an array")
 
     def get_config(self):
         return {}
@@ -226,9 +224,7 @@ class VarianceScaling(RandomInitializer):
         if not scale > 0:
             raise ValueError(f"VarianceScaling: scale must be positive, received {scale!r}")
         if mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(
-                f'VarianceScaling: mode must be "fan_in", "fan_out" or "fan_avg", received {mode!r}'
-            )
+            raise ValueError(f'VarianceScaling: mode must be "fan_in", "fan_out" or "fan_avg", received {mode!r}')
         distribution = distribution.lower()
         distribution = "truncated_normal" if distribution == "normal" else distribution
         if distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
@@ -391,9 +387,7 @@ def get(identifier):
 def _from_array(array):
     def initialize(shape, dtype=None):
         if tuple(shape) != array.shape:
-            raise ValueError(
-                f"the array given as initializer has shape {array.shape}, the weight {tuple(shape)}"
-            )
+            raise ValueError(f"the array given as initializer has shape {array.shape}, the weight {tuple(shape)}")
         return array.astype(dtype or config.floatx())
 
     return initialize

@@ -118,9 +118,7 @@ def _unit(shape, dtype, seed):
 
 def _check_float(function, dtype):
     if dtype is not None and np.dtype(dtype).kind != "f":
-        raise ValueError(
-            f"random.{function}: expected a floating point dtype, received {dtype!r}; use random.randint"
-        )
+        raise ValueError(f"random.{function}: expected a floating point dtype, received {dtype!r}; use random.randint")
 
 
 def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
@@ -211,9 +209,7 @@ def shuffle(x, axis=0, seed=None):
         return np.take(x, _generator(seed).permutation(n), axis)
     key = _unit((n,), None, seed)
     first = np.arange(n)[:, None] > np.arange(n)[None, :]  # equal keys keep their order
-    before = ops.logical_or(
-        key[None, :] < key[:, None], ops.logical_and(ops.equal(key[None, :], key[:, None]), first)
-    )
+    before = ops.logical_or(key[None, :] < key[:, None], ops.logical_and(ops.equal(key[None, :], key[:, None]), first))
     return ops.take(x, ops.sum(ops.cast(before, "int32"), axis=1), axis)
 
 

@@ -132,7 +132,8 @@ def test_lists_and_integers_are_accepted():
 
 
 @pytest.mark.parametrize(
-    "name", ["mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy", "log_cosh", "poisson"]
+    "name",
+    ["mean_squared_error", "mean_absolute_error", "huber", "binary_crossentropy", "log_cosh", "poisson"],
 )
 def test_broadcast_targets_are_warned_of(name):
     targets, outputs = np.full((4, 1), 0.5, np.float32), np.full((4, 3), 0.25, np.float32)
@@ -177,7 +178,7 @@ def test_single_class_is_warned_of():
 
 
 def test_unknown_reduction():
-    with pytest.raises(ValueError, match="sum_over_batch_size.*received 'average'"):
+    with pytest.raises(ValueError, match=r"sum_over_batch_size.*received 'average'"):
         losses.MeanSquaredError(reduction="average")
 
 
@@ -203,12 +204,12 @@ def test_large_labels_stay_exact():
 
 
 @pytest.mark.parametrize("engine", ["native", "reference"])
-@pytest.mark.parametrize("activation, loss", [
+@pytest.mark.parametrize(("activation", "loss"), [
     ("softmax", losses.SparseCategoricalCrossentropy), ("softmax", losses.CategoricalCrossentropy),
     ("sigmoid", losses.BinaryCrossentropy),
 ])  # fmt: skip
 def test_probabilities_of_a_program_are_as_good_as_logits(activation, loss, engine):
-    """Logits of +-100: the probability is 0 in float32, the loss 100 or 200 and its gradient p - y all the same."""
+    """Logits of +-100: the probability is 0 in float32, yet the loss is exact and its gradient p - y."""
     logits = np.float32([[100, -100, 0], [-100, 100, 0]])
     targets = np.int32([1, 1]) if "Sparse" in loss.__name__ else np.float32([[0, 1, 0], [0, 1, 0]])
 
@@ -238,7 +239,7 @@ def test_crossentropy_kind():
 
 
 def alignments(labels, logits):
-    """-log of the summed probability of all paths that collapse to the labels: the definition, by brute force."""
+    """-log of the summed probability of all paths that collapse to the labels, by brute force."""
     time, classes = logits.shape
     logs = logits - np.log(np.sum(np.exp(logits), -1, keepdims=True))
     total = 0.0

@@ -44,15 +44,16 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
       sum[i][v] = !g->accumulate ? vf_zero() : tail && v == vectors - 1 ? vf_load_first(from, last) : vf_load(from);
     }
   for (ptrdiff_t batch = g->batch; batch > 0; batch--, a += g->a_batch, b += g->b_batch) {
-    const float *al = a, *bl = b;
-    for (ptrdiff_t l = 0; l < k; l++, al += a_col, bl += b_row) {
+    /* three pointers, eight rows from each: so many strides fit the integer registers */
+    const float *al[3] = {a, rows > 8 ? a + 8 * a_row : a, rows > 16 ? a + 16 * a_row : a}, *bl = b;
+    for (ptrdiff_t l = 0; l < k; l++, al[0] += a_col, al[1] += a_col, al[2] += a_col, bl += b_row) {
       vf row[4];
       GEMM_UNROLL
       for (int v = 0; v < vectors; v++)
         row[v] = tail && v == vectors - 1 ? vf_load_first(bl + v * FNN_LANES, last) : vf_load(bl + v * FNN_LANES);
       GEMM_UNROLL
       for (int i = 0; i < rows; i++) {
-        vf broadcast = vf_set1(al[i * a_row]);
+        vf broadcast = vf_set1(al[i / 8][i % 8 * a_row]);
         GEMM_UNROLL
         for (int v = 0; v < vectors; v++) sum[i][v] = vf_fma(broadcast, row[v], sum[i][v]);
       }

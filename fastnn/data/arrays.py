@@ -1,10 +1,10 @@
-"""What users pass as data, brought into a form that C can read: checked, never written to, copied only if it must be."""
+"""What users pass as data, in a form that C can read: checked, never written to, copied only if it must be."""
 
 import math
 
 import numpy as np
 
-READABLE = frozenset("float32 float64 uint8 int8 int16 uint16 int32 uint32 int64 bool".split())
+READABLE = frozenset(("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "bool"))
 
 
 def as_rows(value, what):
@@ -157,7 +157,7 @@ class Batches:
         """(the first rows, the last `fraction` of the rows)."""
         if not 0 < fraction < 1:
             raise ValueError(f"validation_split must lie between 0 and 1, received {fraction!r}")
-        at = int(math.floor(self.rows * (1 - fraction)))
+        at = math.floor(self.rows * (1 - fraction))
         if at == 0 or at == self.rows:
             raise ValueError(f"validation_split={fraction} leaves one part of the {self.rows} samples empty")
         return self._part(slice(None, at)), self._part(slice(at, None))

@@ -76,9 +76,7 @@ class NativeExecutable:
             return self._idle.pop()
         arena = native.aligned_empty(self.layout.arena_bytes)
         blocks = {ARENA: arena, CONSTANTS: self.constants, COUNTER: native.aligned_empty(64)}
-        bases = [
-            self.layout.storages[key[1]].flat if key[0] == "storage" else blocks.get(key) for key in self.bases
-        ]
+        bases = [self.layout.storages[key[1]].flat if key[0] == "storage" else blocks.get(key) for key in self.bases]
         return self.native.bind(bases), bases
 
     def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
@@ -127,7 +125,7 @@ class NativeExecutable:
         per_iteration = batch if tensor.shape else 1
         return native.Feed(base, rows.array, tensor.dtype == "int32", rows.index, per_iteration)
 
-    # --- programs that return to the interpreter ------------------------------------------------------------------------
+    # --- programs that return to the interpreter ---------------------------------------------------
     def _run_with_hosts(self, bases, rows, drains, batch, first, count, step, arguments):
         """As `run`, with the native steps between two host steps as one call each."""
         for t in range(first, first + count):
@@ -183,7 +181,9 @@ class ReferenceExecutable:
     def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
         """As `NativeExecutable.run`."""
         for done, t in enumerate(range(first, first + count), 1):
-            inputs = [r.batch(t, batch) if p.shape else r.array[t] for r, p in zip(rows, self.program.inputs, strict=True)]
+            inputs = [
+                r.batch(t, batch) if p.shape else r.array[t] for r, p in zip(rows, self.program.inputs, strict=True)
+            ]
             results, _ = self.reference.run(inputs, seed, step + t - first)
             for target, result in zip(outputs, results, strict=True):
                 flat = target.reshape(-1)

@@ -20,7 +20,7 @@ class Feed(NamedTuple):
     base: int
     array: Buffer
     integer: bool = False
-    index: Buffer | None = None
+    index: Buffer | None = None  # type: ignore[assignment]  # hides tuple.index
     batch: int = 1
 
 class Drain(NamedTuple):

@@ -2,9 +2,9 @@
 """The binding of ``csrc/fnn.h``: programs of native steps, and what the machine offers.
 
 Nothing that a caller passes reaches C unchecked. A program's steps are checked when it is made: indices here,
-sizes by their prepare functions in C. The memory that the program may touch is then known for each base, and a
-run compares it with the buffers it is given. While C runs, the GIL is released; each run has its own workspace,
-so several Python threads may run one program.
+sizes by their prepare functions in C. The memory that the program may touch is then known for each base, and
+a run compares it with the buffers it is given. While C runs, the GIL is released; each run has a workspace of
+its own, so several Python threads may run one program.
 """
 
 import os
@@ -70,12 +70,12 @@ class RowIndexError(IndexError):
 Feed = namedtuple("Feed", "base array integer index batch", defaults=(False, None, 1))
 Feed.__doc__ = """Rows of an array that enter a program.
 
-At iteration t these are the rows t*batch .. t*batch + batch - 1 of ``array`` or, with an ``index`` (int64), the
-rows ``index[t*batch ..]``. They are converted to float32, or to int32 when ``integer``.
+At iteration t these are the rows t*batch .. t*batch + batch - 1 of ``array`` or, with an ``index`` (int64),
+the rows ``index[t*batch ..]``. They are converted to float32, or to int32 when ``integer``.
 """
 
 Drain = namedtuple("Drain", "base array stride_bytes", defaults=(0,))
-Drain.__doc__ = """An array that a program writes to: the base of iteration t is at its byte t*stride_bytes."""
+Drain.__doc__ = """An array that a program writes to: at iteration t, the base is at byte t*stride_bytes."""
 
 
 # ---- the vocabulary of steps.def and opcodes.def -----------------------------------------------------------
@@ -178,7 +178,7 @@ cdef int fill_instruction(fnn_instruction *instruction, fnn_code *code, set writ
     instruction.dst, instruction.a, instruction.b, instruction.c = index(dst), index(a), index(b), index(c)
     if instruction.op == FNN_OP_store:
         check(dst < code.n_views, f"store to view {dst} of {code.n_views}")
-        check(code.view[instruction.dst].kind == FNN_VIEW_CONTIGUOUS, "store to a view that is not contiguous")
+        check(code.view[instruction.dst].kind == FNN_VIEW_CONTIGUOUS, "store to a view that has gaps")
         check(a in written, f"store of register {a}, which holds nothing")
         return 0
     check(dst < FNN_REGISTERS, f"{name} to register {dst}")
@@ -239,7 +239,7 @@ cdef int fill_step(fnn_step *step, list memory, int n_bases, object given) excep
     for i in range(step.n_operands):
         base, offset, length = operands[i]
         check(0 <= base < n_bases, f"operand {i} has base {base} of {n_bases}")
-        check(0 <= offset <= MOST and 0 <= length <= MOST, f"operand {i} lies at {offset}, {length} bytes long")
+        check(0 <= offset <= MOST and 0 <= length <= MOST, f"operand {i} has {length} bytes at {offset}")
         check(offset % 4 == 0, f"operand {i} lies at {offset}, which is no multiple of 4")
         place = &step.operand[i]
         place.base, place.offset, place.bytes = index(base), index(offset), index(length)
@@ -561,7 +561,7 @@ cdef class Binding:
         return <float *>(<char *>view.buf + <ptrdiff_t>offset)
 
     cdef AlignedBuffer workspace(self, fnn_run *run):
-        """Give the run its scratch memory and its feeds their staging memory; return the block that holds them."""
+        """Give the run its scratch memory and the feeds their staging memory; return the block of both."""
         cdef AlignedBuffer block = None
         cdef object size = run.threads * <object>self.program.scratch
         cdef ptrdiff_t offset = run.threads * self.program.scratch
@@ -726,7 +726,7 @@ def lanes():
 
 
 def select_isa(name=None):
-    """Use the kernels of this instruction set, or, without a name, the best ones. Not while a program runs."""
+    """Use the kernels of this instruction set or, without a name, the best; not while a program runs."""
     if name is None:
         name = isas()[-1]
     text = name.encode()

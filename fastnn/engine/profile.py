@@ -8,7 +8,6 @@ from fastnn.engine import native, threads
 from fastnn.graph.memory import bytes_of, flops_of
 
 
-
 class ProgramTable:
     """The steps of an executable; print it.
 
@@ -27,7 +26,9 @@ class ProgramTable:
         """Time every step over some iterations; the variables change as in training."""
         if self.program.engine != "native":
             raise ValueError('profile: per-step times need the native engine: compile(engine="native")')
-        outputs = [np.empty(t.shape, np.int32 if t.dtype == "int32" else np.float32) for t in self.program.program.outputs]
+        outputs = [
+            np.empty(t.shape, np.int32 if t.dtype == "int32" else np.float32) for t in self.program.program.outputs
+        ]
         seconds = np.zeros(max(len(self.rows), 1))
         self.program.run(rows, outputs, batch=batch)
         for _ in range(steps):

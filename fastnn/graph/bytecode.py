@@ -8,7 +8,7 @@ from fastnn.graph.fuse import is_elementwise
 REGISTERS = 16  # FNN_REGISTERS in csrc/fnn.h
 
 
-class TooManyRegisters(Exception):
+class TooManyRegistersError(Exception):
     """The node must be cut in two."""
 
 
@@ -82,7 +82,7 @@ class CodeBuilder:
         return len(self.views) - 1
 
     def finish(self):
-        """The `Code`, or TooManyRegisters."""
+        """The `Code`, or TooManyRegistersError."""
         last = {}
         for position, (_, _, arguments, _) in enumerate(self.code):
             last.update(dict.fromkeys(arguments, position))
@@ -99,7 +99,7 @@ class CodeBuilder:
             if result not in last:
                 continue  # nobody reads it
             if not unused:
-                raise TooManyRegisters
+                raise TooManyRegistersError
             register[result] = unused.pop()
             if op == "load":
                 instructions.append(Instruction("load", register[result], int(number)))
@@ -122,9 +122,7 @@ def view_of(operand, tensor, shape):
         return View(operand, "row", integer, merged[1][0])
     if len(merged) == 2 and merged[1][1] == 0:
         return View(operand, "column", integer, merged[1][0])
-    return View(
-        operand, "strided", integer, 1, tuple(n for n, _ in merged), tuple(s for _, s in merged)
-    )
+    return View(operand, "strided", integer, 1, tuple(n for n, _ in merged), tuple(s for _, s in merged))
 
 
 def merge_axes(shape, sizes):

@@ -1,6 +1,7 @@
 """Fusion: chains of elementwise primitives become one pass over memory, where possible in the cache of their producer.
 
-A `Node` is what will be one call of a kernel: an elementwise group, or one other primitive with an elementwise epilogue.
+A `Node` is what will be one call of a kernel: an elementwise group, or one other primitive with an elementwise
+epilogue.
 An elementwise instruction joins the node of one of its producers if the shapes agree and no other way leads from that
 node to the instruction.  Values made of random numbers and constants alone are not stored at all: every node that needs
 one computes it again (a dropout mask costs less than the memory it would take).
@@ -36,6 +37,7 @@ class Node:
 
 
 def is_elementwise(instruction):
+    """True for what bytecode can compute."""
     return isinstance(instruction.primitive, (Elementwise, RandomUniform))
 
 

@@ -43,7 +43,9 @@ def _apply_rule(instruction, received):
         filled[0] = program.constant(0.0)
         filled[0] = ops.broadcast_to(filled[0], instruction.outputs[0].shape)
     with program.scope(instruction.scope):
-        parts = instruction.primitive.gradient(filled, instruction.inputs, instruction.outputs, **instruction.attributes)
+        parts = instruction.primitive.gradient(
+            filled, instruction.inputs, instruction.outputs, **instruction.attributes
+        )
     return parts if parts else (None,) * len(instruction.inputs)
 
 

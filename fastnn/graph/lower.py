@@ -6,7 +6,7 @@ A primitive's `lower` method writes its kernel calls through `Lowering`: `step`,
 import math
 import struct
 
-from fastnn.graph.bytecode import TooManyRegisters, build_code
+from fastnn.graph.bytecode import TooManyRegistersError, build_code
 from fastnn.graph.fuse import Node, fuse
 from fastnn.graph.program import Tensor
 
@@ -78,7 +78,7 @@ class Lowering:
         for draft in self.drafts[start:]:
             draft.instructions = tuple(node.instructions)
 
-    # --- what primitives call -------------------------------------------------------------------------------------
+    # --- what primitives call ----------------------------------------------------------------------
     def temporary(self, shape, dtype="float32"):
         """A tensor that exists only between two steps."""
         return Tensor(self.program, shape, dtype, "result")
@@ -93,7 +93,7 @@ class Lowering:
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
         try:
             code, operands = build_code(self.node, [*reads, raw], stores, self.free)
-        except TooManyRegisters:
+        except TooManyRegistersError:
             self.drafts.append(Draft(kernel, reads, writes, sizes))
             self.needed.add(id(raw))
             self.elementwise(body)
@@ -112,7 +112,7 @@ class Lowering:
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
         try:
             code, operands = build_code(node, [], stores, self.free)
-        except TooManyRegisters:
+        except TooManyRegistersError:
             half = len(body) // 2
             crossing = {id(t) for i in body[half:] for t in i.inputs} & made
             self.needed |= crossing
@@ -171,6 +171,4 @@ class Lowering:
     def host(self, instruction):
         """Return to the interpreter for this primitive."""
         self.hosts.append(instruction)
-        self.drafts.append(
-            Draft("host", instruction.inputs, instruction.outputs, {"index": len(self.hosts) - 1})
-        )
+        self.drafts.append(Draft("host", instruction.inputs, instruction.outputs, {"index": len(self.hosts) - 1}))

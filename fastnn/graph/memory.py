@@ -82,7 +82,7 @@ class Layout:
         self.lowering.copy_whole(source, target)
         return self.lowering.drafts.pop()
 
-    # --- tensors with a place of their own ----------------------------------------------------------------------------
+    # --- tensors with a place of their own ---------------------------------------------------------
     def _place_packs(self):
         """Gradients are made inside the block that the optimiser reads; the gaps between them stay zero."""
         for block, parts in self.lowering.packs:
@@ -146,7 +146,7 @@ class Layout:
                         return False
         return True
 
-    # --- the arena ----------------------------------------------------------------------------------------------------
+    # --- the arena ---------------------------------------------------------------------------------
     def _place_results(self):
         lifetime, size = {}, {}
         for i, draft in enumerate(self.drafts):
@@ -189,7 +189,7 @@ class Layout:
                         break
         return shared
 
-    # --- steps --------------------------------------------------------------------------------------------------------
+    # --- steps -------------------------------------------------------------------------------------
     def _finish(self, draft):
         operands = tuple(self._operand(t) for t in draft.operands)
         return PlacedStep(draft.kernel, operands, draft.sizes, draft.code, draft)

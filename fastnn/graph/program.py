@@ -131,14 +131,13 @@ class Tensor(Arithmetic):
 
     def __bool__(self):
         raise TypeError(
-            "a symbolic tensor has no truth value while the program is traced: use ops.where(condition, a, b) instead of "
-            "if, or compile(run_eagerly=True) to run the layer on arrays"
+            "a symbolic tensor has no truth value while the program is traced: use ops.where(condition, a, b) "
+            "instead of if"
         )
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
-            f"{self!r} has no numbers while the program is traced: use fastnn.ops in place of NumPy functions, or "
-            "compile(run_eagerly=True)"
+            f"{self!r} has no numbers while the program is traced: use fastnn.ops in place of NumPy functions"
         )
 
     def __iter__(self):

@@ -9,7 +9,7 @@ from fastnn.saving import registry
 class Convolution(WeightedLayer):
     """What all convolutions share: window, strides, padding, layout.
 
-    Weights: kernel (\\*kernel_size, channels / groups, filters), bias (filters,).
+    Weights: kernel (kernel_size..., channels / groups, filters), bias (filters,).
     """
 
     rank = 2

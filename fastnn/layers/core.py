@@ -6,7 +6,7 @@ from fastnn.saving import registry
 
 
 class WeightedLayer(Layer):
-    """What Dense and the convolutions share: a kernel, a bias, an activation, and their regularizers and constraints."""
+    """What Dense and the convolutions share: kernel, bias, activation, and their regularizers and constraints."""
 
     def __init__(
         self,
@@ -121,7 +121,9 @@ class Dense(WeightedLayer):
 
     def build(self, input_shape):
         if len(input_shape) < 2 or input_shape[-1] is None:
-            raise self._wrong_input("input of shape (n, features)", input_shape, "The number of features must be known.")
+            raise self._wrong_input(
+                "input of shape (n, features)", input_shape, "The number of features must be known."
+            )
         self.kernel = self.add_kernel((input_shape[-1], self.units))
         self.add_bias(self.units)
 

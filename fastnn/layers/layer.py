@@ -46,7 +46,7 @@ class Layer:
         shape = kwargs.pop("input_shape", None)
         if kwargs.pop("input_dim", None) is not None or shape is not None:
             raise ValueError(
-                f"{type(self).__name__}: input_shape is not an argument of layers: put Input(shape=...) first in the model"
+                f"{type(self).__name__}: input_shape is not an argument of layers: put Input(shape=...) first"
             )
         if kwargs:
             raise TypeError(f"{type(self).__name__}: unexpected arguments {sorted(kwargs)}")
@@ -60,7 +60,7 @@ class Layer:
         self._own_trainable, self._own_frozen, self._losses = [], [], []
         self._build_shapes = None
 
-    # --- weights --------------------------------------------------------------------------------------------------------
+    # --- weights -----------------------------------------------------------------------------------
     def add_weight(
         self,
         shape=None,
@@ -187,10 +187,12 @@ class Layer:
     def count_params(self):
         """How many numbers the variables hold."""
         if not self.built:
-            raise ValueError(f"{self}: count_params() before the layer is built: call it once, or give the model an Input")
+            raise ValueError(
+                f"{self}: count_params() before the layer is built: call it once, or give the model an Input"
+            )
         return sum(v.size for v in self.weights)
 
-    # --- losses of its own ----------------------------------------------------------------------------------------------
+    # --- losses of its own -------------------------------------------------------------------------
     def add_loss(self, loss):
         """Add a scalar tensor to the loss of the model; call it inside ``call``."""
         program = current_program()
@@ -202,7 +204,7 @@ class Layer:
         penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
         return [loss for layer in self._flatten_layers() for loss in layer._losses] + penalties
 
-    # --- building and calling -------------------------------------------------------------------------------------------
+    # --- building and calling ----------------------------------------------------------------------
     def build(self, input_shape):
         """Make the weights; layers without weights need none."""
 
@@ -276,10 +278,12 @@ class Layer:
 
     def _traced_shape(self, input_shape, unknown):
         with Program() as program:
-            shapes = _map_shape(lambda s: program.input([unknown if n is None else n for n in s], self.dtype), input_shape)
+            shapes = _map_shape(
+                lambda s: program.input([unknown if n is None else n for n in s], self.dtype), input_shape
+            )
             return _map_structure(lambda t: t.shape, self(shapes))
 
-    # --- configuration --------------------------------------------------------------------------------------------------
+    # --- configuration -----------------------------------------------------------------------------
     def get_config(self):
         """The arguments that make this layer again."""
         base = {"name": self.name, "trainable": self._trainable, "dtype": dtype_config(self.dtype)}

@@ -1,5 +1,7 @@
 """Pooling layers."""
 
+from collections.abc import Callable
+
 from fastnn import config, ops
 from fastnn.layers.layer import Layer
 from fastnn.ops.conv import as_tuple
@@ -8,7 +10,7 @@ from fastnn.saving import registry
 
 class _Pooling(Layer):
     rank = 2
-    operation = None
+    operation: Callable | None = None
 
     def __init__(self, pool_size=2, strides=None, padding="valid", data_format=None, **kwargs):
         super().__init__(**kwargs)
@@ -80,7 +82,7 @@ class AveragePooling2D(_Pooling):
 
 class _GlobalPooling(Layer):
     rank = 2
-    operation = None
+    operation: Callable | None = None
 
     def __init__(self, data_format=None, keepdims=False, **kwargs):
         super().__init__(**kwargs)

@@ -50,9 +50,7 @@ class Loss:
 
     def call(self, y_true, y_pred):
         """One value for each sample, by default the mean over the last axis of something elementwise."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs call(y_true, y_pred), which returns one value a sample"
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs call(y_true, y_pred), which returns one value a sample")
 
     def _target(self, y_true):
         return ops.convert_to_tensor(y_true, self.dtype)
@@ -106,9 +104,7 @@ class LossFunctionWrapper(Loss):
         return None if mask is None else mask(y_true, values, **self._fn_kwargs)
 
     def get_config(self):
-        return (
-            super().get_config() | {"fn": registry.serialize(self.fn)} | registry.serialize(self._fn_kwargs)
-        )
+        return super().get_config() | {"fn": registry.serialize(self.fn)} | registry.serialize(self._fn_kwargs)
 
     @classmethod
     def from_config(cls, config):
@@ -139,9 +135,7 @@ def takes_labels(function):
 
 def check_reduction(reduction):
     if reduction not in REDUCTIONS:
-        raise ValueError(
-            f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, received {reduction!r}"
-        )
+        raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, received {reduction!r}")
     return reduction
 
 
@@ -217,7 +211,5 @@ def apply_mask(sample_weight, mask, dtype, reduction):
         weight = weight * ops.divide_no_nan(float(math.prod(mask.shape)), ops.sum(weight))
     if sample_weight is None:
         return weight
-    weight, sample_weight = squeeze_or_expand_to_same_rank(
-        weight, ops.convert_to_tensor(sample_weight, dtype)
-    )
+    weight, sample_weight = squeeze_or_expand_to_same_rank(weight, ops.convert_to_tensor(sample_weight, dtype))
     return weight * sample_weight

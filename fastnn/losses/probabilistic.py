@@ -184,9 +184,7 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
 @registry.register("loss", aliases=("kld", "KLD", "kullback_leibler_divergence"))
 def kl_divergence(y_true, y_pred):
     """sum(y_true * log(y_true / y_pred)) over the last axis, both limited to [epsilon, 1]."""
-    y_true, y_pred = (
-        ops.clip(y, config.epsilon(), 1.0) for y in pair("kl_divergence", y_true, y_pred, fit=False)
-    )
+    y_true, y_pred = (ops.clip(y, config.epsilon(), 1.0) for y in pair("kl_divergence", y_true, y_pred, fit=False))
     return ops.sum(y_true * ops.log(y_true / y_pred), axis=-1)
 
 
@@ -280,9 +278,7 @@ class CategoricalFocalCrossentropy(NamedLoss):
         dtype=None,
     ):
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
-        super().__init__(
-            categorical_focal_crossentropy, reduction, name, dtype, **options, alpha=alpha, gamma=gamma
-        )
+        super().__init__(categorical_focal_crossentropy, reduction, name, dtype, **options, alpha=alpha, gamma=gamma)
 
 
 @registry.register("loss")
@@ -310,9 +306,7 @@ class CategoricalGeneralizedCrossEntropy(NamedLoss):
         self, q=0.5, reduction="sum_over_batch_size", name="categorical_generalized_cross_entropy", dtype=None
     ):
         if not 0 < q < 1:
-            raise ValueError(
-                f"CategoricalGeneralizedCrossEntropy: q must lie between 0 and 1, received {q!r}"
-            )
+            raise ValueError(f"CategoricalGeneralizedCrossEntropy: q must lie between 0 and 1, received {q!r}")
         super().__init__(categorical_generalized_cross_entropy, reduction, name, dtype, q=q)
 
 

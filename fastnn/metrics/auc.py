@@ -81,9 +81,7 @@ class AUC(_Counting):
 
     def _build(self, shape):
         if self.multi_label and len(shape) != 2:
-            raise ValueError(
-                f"AUC: expected outputs of shape (n, labels) with multi_label, received {tuple(shape)}"
-            )
+            raise ValueError(f"AUC: expected outputs of shape (n, labels) with multi_label, received {tuple(shape)}")
         self._add_counts((self.num_thresholds, shape[1]) if self.multi_label else (self.num_thresholds,))
         self._built = True
 
@@ -94,9 +92,7 @@ class AUC(_Counting):
         if self._from_logits:
             y_pred = ops.sigmoid(y_pred)
         labels = "apart" if self.multi_label else self.label_weights
-        update_counts(
-            self._counts(), y_true, y_pred, self.thresholds, sample_weight, labels=labels, even=self._even
-        )
+        update_counts(self._counts(), y_true, y_pred, self.thresholds, sample_weight, labels=labels, even=self._even)
 
     def result(self):
         if not self._built:

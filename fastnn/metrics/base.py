@@ -60,9 +60,7 @@ class Metric:
         self._check_super_called()
         with eager():
             start = initializers.get(initializer or "zeros")
-            variable = Variable(
-                start, shape, dtype or config.floatx(), trainable=False, name=name or "variable"
-            )
+            variable = Variable(start, shape, dtype or config.floatx(), trainable=False, name=name or "variable")
         variable.path = f"{self.name}/{variable.name}"
         self._variables.append(variable)
         return variable
@@ -77,9 +75,7 @@ class Metric:
 
     def update_state(self, *args, **kwargs):
         """Take in a batch, mostly ``(y_true, y_pred, sample_weight=None)``."""
-        raise NotImplementedError(
-            f"{type(self).__name__} needs update_state(), which assigns to its variables"
-        )
+        raise NotImplementedError(f"{type(self).__name__} needs update_state(), which assigns to its variables")
 
     def result(self):
         """The metric of all batches since the last reset."""

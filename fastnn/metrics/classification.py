@@ -12,17 +12,13 @@ def _matches(equal):
 
 def accuracy(y_true, y_pred):
     """1 where outputs and targets are equal numbers, else 0."""
-    y_true, y_pred = squeeze_or_expand_to_same_rank(
-        ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    )
+    y_true, y_pred = squeeze_or_expand_to_same_rank(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
     return _matches(ops.equal(y_true, y_pred))
 
 
 def binary_accuracy(y_true, y_pred, threshold=0.5):
     """1 where y_pred > threshold agrees with targets 0 and 1, else 0."""
-    y_true, y_pred = squeeze_or_expand_to_same_rank(
-        ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
-    )
+    y_true, y_pred = squeeze_or_expand_to_same_rank(ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred))
     return _matches(ops.equal(y_true, ops.cast(y_pred > threshold, str(y_true.dtype))))
 
 

@@ -61,14 +61,10 @@ def update_counts(
         y_pred = ops.where(_largest(y_pred, top_k), y_pred, BELOW_ALL)
     if class_id is not None:
         if len(y_pred.shape) < 2:
-            raise ValueError(
-                f"class_id: expected outputs of shape (n, classes), received {tuple(y_pred.shape)}"
-            )
+            raise ValueError(f"class_id: expected outputs of shape (n, classes), received {tuple(y_pred.shape)}")
         y_true, y_pred = y_true[..., class_id : class_id + 1], y_pred[..., class_id : class_id + 1]
     if tuple(y_true.shape) != tuple(y_pred.shape):
-        raise ValueError(
-            f"targets of shape {tuple(y_true.shape)} do not fit outputs of shape {tuple(y_pred.shape)}"
-        )
+        raise ValueError(f"targets of shape {tuple(y_true.shape)} do not fit outputs of shape {tuple(y_pred.shape)}")
     weight = ops.broadcast_to(weight, y_pred.shape)
     apart = isinstance(labels, str)
     if labels is not None and not apart:
@@ -278,9 +274,7 @@ class _Constrained(_Counting):
         if not 0 <= value <= 1:
             raise ValueError(f"{type(self).__name__}: {self.value_name} must lie in [0, 1], received {value}")
         if num_thresholds <= 0:
-            raise ValueError(
-                f"{type(self).__name__}: num_thresholds must be positive, received {num_thresholds}"
-            )
+            raise ValueError(f"{type(self).__name__}: num_thresholds must be positive, received {num_thresholds}")
         self.value, self.num_thresholds, self.class_id = value, num_thresholds, class_id
         setattr(self, self.value_name, value)
         self.thresholds = [0.5] if num_thresholds == 1 else even_thresholds(num_thresholds, 0.0)
@@ -288,9 +282,7 @@ class _Constrained(_Counting):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         even = self.num_thresholds > 1
-        update_counts(
-            self._counts(), y_true, y_pred, self.thresholds, sample_weight, class_id=self.class_id, even=even
-        )
+        update_counts(self._counts(), y_true, y_pred, self.thresholds, sample_weight, class_id=self.class_id, even=even)
 
     def _ratio(self, name):
         right, wrong = {

@@ -26,15 +26,11 @@ class FBetaScore(Metric):
     def __init__(self, average=None, beta=1.0, threshold=None, name="fbeta_score", dtype=None):
         super().__init__(dtype, name)
         if average not in (None, "micro", "macro", "weighted"):
-            raise ValueError(
-                f'FBetaScore: average must be None, "micro", "macro" or "weighted", received {average!r}'
-            )
+            raise ValueError(f'FBetaScore: average must be None, "micro", "macro" or "weighted", received {average!r}')
         if not isinstance(beta, float) or beta <= 0:
             raise ValueError(f"FBetaScore: beta must be a positive float, received {beta!r}")
         if threshold is not None and not (isinstance(threshold, float) and 0 < threshold <= 1):
-            raise ValueError(
-                f"FBetaScore: threshold must be a float in (0, 1] or None, received {threshold!r}"
-            )
+            raise ValueError(f"FBetaScore: threshold must be a float in (0, 1] or None, received {threshold!r}")
         self.average, self.beta, self.threshold = average, beta, threshold
         self._built = False
 

@@ -46,9 +46,7 @@ class IoU(Metric):
         super().__init__(dtype or "int32", name)
         outside = [i for i in target_class_ids if not 0 <= i < num_classes]
         if outside:
-            raise ValueError(
-                f"{type(self).__name__}: target_class_ids {outside} are outside 0..{num_classes - 1}"
-            )
+            raise ValueError(f"{type(self).__name__}: target_class_ids {outside} are outside 0..{num_classes - 1}")
         self.num_classes, self.target_class_ids = num_classes, list(target_class_ids)
         self.ignore_class, self.axis = ignore_class, axis
         self.sparse_y_true, self.sparse_y_pred = sparse_y_true, sparse_y_pred
@@ -88,9 +86,7 @@ class IoU(Metric):
         counts = ops.cast(self.total_cm, config.floatx())
         right = ops.sum(counts * np.eye(self.num_classes, dtype=config.floatx()), axis=0)
         union = ops.sum(counts, axis=0) + ops.sum(counts, axis=1) - right
-        right, union = (
-            ops.take(x, np.array(self.target_class_ids, np.int32), axis=0) for x in (right, union)
-        )
+        right, union = (ops.take(x, np.array(self.target_class_ids, np.int32), axis=0) for x in (right, union))
         occurs = ops.cast(union > 1e-9, config.floatx())
         ratios = occurs * (right / (union + config.epsilon()))
         return ops.sum(ratios) / (ops.sum(occurs) + config.epsilon())
@@ -148,9 +144,7 @@ class MeanIoU(IoU):
         sparse_y_pred=True,
         axis=-1,
     ):
-        super().__init__(
-            num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis
-        )
+        super().__init__(num_classes, range(num_classes), name, dtype, ignore_class, sparse_y_true, sparse_y_pred, axis)
 
     def get_config(self):
         return self._config_without("target_class_ids")

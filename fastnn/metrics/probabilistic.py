@@ -40,9 +40,7 @@ class BinaryCrossentropy(NamedMean):
 class CategoricalCrossentropy(NamedMean):
     """The mean of `losses.categorical_crossentropy`, which see for the last arguments."""
 
-    def __init__(
-        self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1
-    ):
+    def __init__(self, name="categorical_crossentropy", dtype=None, from_logits=False, label_smoothing=0, axis=-1):
         options = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
         super().__init__(losses.categorical_crossentropy, name, dtype, **options)
 

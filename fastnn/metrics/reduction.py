@@ -115,9 +115,7 @@ class MeanMetricWrapper(Mean):
         self._add(values, sample_weight, mask and mask(y_true, values, **self._fn_kwargs))
 
     def get_config(self):
-        return (
-            super().get_config() | {"fn": registry.serialize(self._fn)} | registry.serialize(self._fn_kwargs)
-        )
+        return super().get_config() | {"fn": registry.serialize(self._fn)} | registry.serialize(self._fn_kwargs)
 
     @classmethod
     def from_config(cls, config):

@@ -43,7 +43,5 @@ def resolve_accuracy(kind, y_true_shape, y_pred_shape, y_true_dtype=None):
         "ce": _CROSSENTROPIES,
     }
     if str(kind).lower() not in tables:
-        raise ValueError(
-            f'resolve_accuracy: expected "accuracy", "acc", "crossentropy" or "ce", received {kind!r}'
-        )
+        raise ValueError(f'resolve_accuracy: expected "accuracy", "acc", "crossentropy" or "ce", received {kind!r}')
     return tables[kind.lower()][crossentropy_kind(y_true_shape, y_pred_shape)](name=kind)

@@ -6,11 +6,12 @@ from fastnn.data.arrays import Batches
 from fastnn.engine.profile import ProgramTable
 from fastnn.engine.reference import ReferenceProgram
 from fastnn.graph.program import Program
+from fastnn.layers.layer import Layer
 from fastnn.models import tracing
 from fastnn.models.summary import summary_text
 
 
-class Inspection:
+class Inspection(Layer):
     """The part of `Model` that shows what it does."""
 
     def summary(
@@ -57,7 +58,9 @@ class Inspection:
         x = np.zeros((batch_size, *shape[1:]), np.float32)
         if kind == "predict":
             return Batches(x, None, None, batch_size)
-        prediction = tracing.trace_predict(self, tracing.Signature(Batches(x, None, None, batch_size), batch_size)).outputs[0]
+        prediction = tracing.trace_predict(
+            self, tracing.Signature(Batches(x, None, None, batch_size), batch_size)
+        ).outputs[0]
         self._assert_compiled("this program")
         losses = self.objective.loss
         sparse = "sparse" in str(getattr(losses, "name", losses)).lower()
@@ -75,8 +78,8 @@ class Inspection:
         Returns
         -------
         ProgramTable
-            ``print(model.program())`` shows for each step its kernel, layer, shapes, operations, bytes, chunks and what was
-            fused into it.
+            ``print(model.program())`` shows for each step its kernel, layer, shapes, operations, bytes, chunks and
+            what was fused into it.
         """
         traces = {"train": tracing.trace_train, "evaluate": tracing.trace_evaluate, "predict": tracing.trace_predict}
         if kind not in traces:

@@ -1,15 +1,13 @@
 """Models: a layer that can be compiled, trained, evaluated and saved."""
 
-
 from fastnn.graph.program import Tensor
-from fastnn.layers.layer import Layer
 from fastnn.models.inspection import Inspection
 from fastnn.models.training import Training
 from fastnn.saving import registry
 
 
 @registry.register("model")
-class Model(Training, Inspection, Layer):
+class Model(Training, Inspection):
     """A layer with `compile`, `fit`, `evaluate`, `predict`, `save`.
 
     A model of your own makes its layers in ``__init__`` and uses them in ``call(inputs, training=None)``.
@@ -18,8 +16,8 @@ class Model(Training, Inspection, Layer):
     def __init__(self, *args, **kwargs):
         if args:
             raise TypeError(
-                f"{type(self).__name__}: models of inputs and outputs are not offered yet: use Sequential, or a subclass "
-                "with call()"
+                f"{type(self).__name__}: models of inputs and outputs are not offered yet: use Sequential, or a "
+                "subclass with call()"
             )
         super().__init__(**kwargs)
         self._start_training_state()
@@ -59,7 +57,7 @@ class Model(Training, Inspection, Layer):
             x = _map_shape(lambda s: program.input([1 if n is None else n for n in s], self.input_dtype()), input_shape)
             self.call(x)
 
-    # --- files ----------------------------------------------------------------------------------------------------------
+    # --- files -------------------------------------------------------------------------------------
     def save(self, filepath, overwrite=True, include_optimizer=True):
         """Write architecture, weights and training state to a ``.keras`` file; see `fastnn.saving.save_model`."""
         from fastnn import saving
@@ -85,5 +83,3 @@ def _symbolic(value):
     if isinstance(value, dict):
         return any(map(_symbolic, value.values()))
     return isinstance(value, Tensor)
-
-

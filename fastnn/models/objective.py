@@ -43,7 +43,7 @@ class Objective:
 
     def _resolve(self, predictions):
         if self.losses is None:
-            self.losses = [_as_loss(l) for l in _per_output(self.loss, len(predictions), "loss")]
+            self.losses = [_as_loss(loss) for loss in _per_output(self.loss, len(predictions), "loss")]
 
     def total_loss(self, targets, predictions, weights):
         """The weighted sum of the losses of all outputs, a scalar."""
@@ -99,15 +99,14 @@ class Objective:
 
 def check_labels(labels, classes):
     """Raise a ValueError for labels that are no integers in 0..classes-1."""
-    if labels.dtype.kind == "f":
-        if not np.all(np.isfinite(labels)) or np.any(labels != np.trunc(labels)):
-            bad = labels[~np.isfinite(labels) | (labels != np.trunc(labels))].flat[0]
-            raise ValueError(f"y: the label {bad} is no integer: class labels are 0..{classes - 1}")
+    whole = np.isfinite(labels) & (labels == np.trunc(labels)) if labels.dtype.kind == "f" else True
+    if not np.all(whole):
+        raise ValueError(f"y: the label {labels[~whole].flat[0]} is no integer: class labels are 0..{classes - 1}")
     if labels.size and (labels.min() < 0 or labels.max() >= classes):
         bad = labels.min() if labels.min() < 0 else labels.max()
         raise ValueError(
-            f"y: the label {bad} is outside 0..{classes - 1}, the classes that the last layer has outputs for: number the "
-            "classes from 0, or give the last layer more units"
+            f"y: the label {bad} is outside 0..{classes - 1}, the classes that the last layer has outputs for: number "
+            "the classes from 0, or give the last layer more units"
         )
 
 
@@ -158,5 +157,3 @@ def _serialized(value):
     if isinstance(value, dict):
         return {k: _serialized(v) for k, v in value.items()}
     return value if value is None or isinstance(value, (str, float, int)) else registry.serialize(value)
-
-

@@ -112,7 +112,11 @@ def _totals(model):
     trainable = sum(v.size for v in model.trainable_weights)
     frozen = sum(v.size for v in model.non_trainable_weights)
     optimizer = sum(v.size for v in getattr(model.optimizer, "variables", [])) if model.optimizer is not None else 0
-    rows = [("Total params", trainable + frozen + optimizer), ("Trainable params", trainable), ("Non-trainable params", frozen)]
+    rows = [
+        ("Total params", trainable + frozen + optimizer),
+        ("Trainable params", trainable),
+        ("Non-trainable params", frozen),
+    ]
     if optimizer:
         rows.append(("Optimizer params", optimizer))
     return [f" {name}: {count:,} ({_readable(count)})" for name, count in rows]

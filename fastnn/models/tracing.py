@@ -94,5 +94,8 @@ def trace_gradients(model, signature):
         found = gradients(loss, [program.variable(v) for v in variables])
         zeros = (ops.zeros(v.shape) for v in variables)
         program.updates.clear()
-        program.outputs = [loss, *(g if g is not None else program.constant(z) for g, z in zip(found, zeros, strict=True))]
+        program.outputs = [
+            loss,
+            *(g if g is not None else program.constant(z) for g, z in zip(found, zeros, strict=True)),
+        ]
     return program

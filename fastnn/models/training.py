@@ -12,6 +12,7 @@ from fastnn.data import arrays
 from fastnn.data.arrays import Batches
 from fastnn.engine import native
 from fastnn.engine.executable import Rows, executable
+from fastnn.layers.layer import Layer
 from fastnn.models import tracing
 from fastnn.models.objective import Objective
 from fastnn.saving import registry
@@ -20,7 +21,7 @@ SLICE = 0.1  # seconds of work in one call into C
 ENGINES = ("native", "reference")
 
 
-class Training:
+class Training(Layer):
     """The part of `Model` that trains and predicts."""
 
     def _start_training_state(self):
@@ -36,7 +37,7 @@ class Training:
     def _forget_programs(self):
         self._programs.clear()
 
-    # --- compile --------------------------------------------------------------------------------------------------------
+    # --- compile -----------------------------------------------------------------------------------
     def compile(
         self,
         optimizer="rmsprop",
@@ -139,11 +140,12 @@ class Training:
             raise ValueError(f"{self}: there is no loss: pass one to compile(), or use add_loss() in a layer")
         return total
 
-    # --- programs ---------------------------------------------------------------------------------------------------------
+    # --- programs ----------------------------------------------------------------------------------
     def _program(self, kind, batches, size, trace, **options):
         """The executable for batches of a size, traced at first use."""
         signature = tracing.Signature(batches, size)
-        key = (kind, signature.key, config.floatx(), tuple(options.items()))
+        rate = getattr(self.optimizer, "_learning_rate", None)  # another schedule is another program
+        key = (kind, signature.key, config.floatx(), id(rate), tuple(options.items()))
         found = self._programs.get(key)
         if found is None or found.stale():
             found = executable(trace(self, signature, **options), self.engine)
@@ -172,7 +174,7 @@ class Training:
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
         return CallbackList(callbacks, add_history, verbose != 0, self, **params)
 
-    # --- fit --------------------------------------------------------------------------------------------------------------
+    # --- fit ---------------------------------------------------------------------------------------
     def fit(
         self,
         x=None,
@@ -342,7 +344,9 @@ class Training:
                 x, y, weights = _unpack(next(iterator))
             except StopIteration:
                 if i == 0:
-                    raise ValueError("fit: the iterable of batches gave none: it may be exhausted after one epoch") from None
+                    raise ValueError(
+                        "fit: the iterable of batches gave none: it may be exhausted after one epoch"
+                    ) from None
                 return None
             data = Batches(x, y, weights, max(len(arrays.flatten(x)[0]), 1))
             self._prepare_training(data)
@@ -352,7 +356,7 @@ class Training:
                 break
         return iterator if steps is not None else None
 
-    # --- evaluate ---------------------------------------------------------------------------------------------------------
+    # --- evaluate ----------------------------------------------------------------------------------
     def evaluate(
         self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
         return_dict=False,
@@ -414,7 +418,7 @@ class Training:
             elif show:
                 self._show(followers, offset + done)
 
-    # --- predict ----------------------------------------------------------------------------------------------------------
+    # --- predict -----------------------------------------------------------------------------------
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Predictions for many samples, computed in batches.
 
@@ -476,7 +480,7 @@ class Training:
         joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
         return joined[0] if len(joined) == 1 else joined
 
-    # --- single batches -----------------------------------------------------------------------------------------------------
+    # --- single batches ----------------------------------------------------------------------------
     def _call_on_batch(self, x, training=None):
         data = Batches(x)
         data.batch_size = data.rows

@@ -8,9 +8,10 @@ import math
 import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
-from fastnn.ops import shape
 from fastnn.ops.linalg import as_floats
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.shape import expand_dims, moveaxis, squeeze
+from fastnn.ops.shape import shape as shape_of
 
 KERNEL_GRADIENT_PIECES = 8  # the batch is cut into so many partial sums, by the shape alone
 
@@ -74,15 +75,15 @@ class Conv2D(_Convolution):
         r, s, cg, f = w.shape
         if cg * groups != c or f % groups:
             raise ValueError(
-                f"conv2d: an input with {c} channels and a kernel of shape {w.shape} in {groups} groups do not fit: the "
-                f"kernel needs {c // groups} input channels"
+                f"conv2d: an input with {c} channels and a kernel of shape {w.shape} in {groups} groups do not fit: "
+                f"the kernel needs {c // groups} input channels"
             )
         p = output_size(h, r, strides[0], dilation[0], pad[0])
         q = output_size(width, s, strides[1], dilation[1], pad[1])
         if p < 1 or q < 1:
             raise ValueError(
-                f'conv2d: a window of {r}x{s} (dilation {dilation}) is larger than the input {h}x{width}: use padding="same"'
-                " or a smaller kernel"
+                f"conv2d: a window of {r}x{s} (dilation {dilation}) is larger than the input {h}x{width}: "
+                'use padding="same" or a smaller kernel'
             )
         return [((n, p, q, f), x.dtype)]
 
@@ -90,7 +91,7 @@ class Conv2D(_Convolution):
         return instruction.inputs[0].shape, instruction.inputs[1].shape, instruction.outputs[0].shape
 
     def reference(self, x, w, strides, dilation, pad, groups):
-        (n, h, width, c), (r, s, cg, f) = x.shape, w.shape
+        (n, h, width, _), (r, s, cg, f) = x.shape, w.shape
         p = output_size(h, r, strides[0], dilation[0], pad[0])
         q = output_size(width, s, strides[1], dilation[1], pad[1])
         y = np.zeros((n, p, q, groups, f // groups), np.result_type(x, w))
@@ -137,7 +138,9 @@ class Conv2DInputGradient(_Convolution):
 
     def gradient(self, gradients, inputs, outputs, shape, **attributes):
         (ddx,), (dy, w) = gradients, inputs
-        return apply(_conv2d, ddx, w, **attributes), apply(_conv2d_kernel_gradient, ddx, dy, shape=w.shape, **attributes)
+        return apply(_conv2d, ddx, w, **attributes), apply(
+            _conv2d_kernel_gradient, ddx, dy, shape=w.shape, **attributes
+        )
 
     def lower(self, lowering, instruction):
         attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
@@ -321,20 +324,23 @@ def images_from(inputs, data_format, rank):
     """Inputs as images (n, h, w, c): channels moved last, sequences given a height of 1."""
     x = inputs if isinstance(inputs, (Arithmetic, np.ndarray)) else np.asarray(inputs)
     if x.ndim != rank + 2:
-        raise ValueError(f"expected an input with {rank + 2} axes (batch, {rank} in space, channels), received {x.shape}")
+        raise ValueError(
+            f"expected an input with {rank + 2} axes (batch, {rank} in space, channels), received {x.shape}"
+        )
     x = as_floats(x)
     if channels_first(data_format):
-        x = shape.moveaxis(x, 1, -1)
-    return shape.expand_dims(x, 1) if rank == 1 else x
+        x = moveaxis(x, 1, -1)
+    return expand_dims(x, 1) if rank == 1 else x
 
 
 def images_back(y, data_format, rank):
     """The reverse of `images_from`."""
-    y = shape.squeeze(y, 1) if rank == 1 else y
-    return shape.moveaxis(y, -1, 1) if channels_first(data_format) else y
+    y = squeeze(y, 1) if rank == 1 else y
+    return moveaxis(y, -1, 1) if channels_first(data_format) else y
 
 
 def channels_first(data_format):
+    """True if the given or default layout has the channels before the axes in space."""
     from fastnn import config
 
     return (data_format or config.image_data_format()) == "channels_first"
@@ -367,15 +373,15 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
     -------
     tensor of shape (n, p, q, f) or (n, q, f)
     """
-    rank = len(shape.shape(kernel)) - 2
+    rank = len(shape_of(kernel)) - 2
     if rank not in (1, 2):
-        raise ValueError(f"conv: kernels have 3 or 4 axes, received shape {shape.shape(kernel)}")
+        raise ValueError(f"conv: kernels have 3 or 4 axes, received shape {shape_of(kernel)}")
     x = images_from(inputs, data_format, rank)
-    w = shape.expand_dims(kernel, 0) if rank == 1 else kernel
-    channels, per_group = x.shape[-1], shape.shape(w)[2]
+    w = expand_dims(kernel, 0) if rank == 1 else kernel
+    channels, per_group = x.shape[-1], shape_of(w)[2]
     if channels % per_group:
         raise ValueError(f"conv: {channels} input channels cannot be cut into groups of {per_group}, the kernel's")
-    geometry = window_geometry(x.shape[1:3], shape.shape(w)[:2], strides, dilation_rate, padding, rank, "conv")
+    geometry = window_geometry(x.shape[1:3], shape_of(w)[:2], strides, dilation_rate, padding, rank, "conv")
     strides, dilation, pad = geometry
     y = apply(_conv2d, x, w, strides=strides, dilation=dilation, pad=pad, groups=channels // per_group)
     return images_back(y, data_format, rank)
@@ -393,10 +399,10 @@ def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None,
     -------
     tensor of shape (n, p, q, c * multiplier) or (n, q, c * multiplier)
     """
-    rank = len(shape.shape(kernel)) - 2
+    rank = len(shape_of(kernel)) - 2
     x = images_from(inputs, data_format, rank)
-    w = shape.expand_dims(kernel, 0) if rank == 1 else kernel
-    geometry = window_geometry(x.shape[1:3], shape.shape(w)[:2], strides, dilation_rate, padding, rank, "depthwise_conv")
+    w = expand_dims(kernel, 0) if rank == 1 else kernel
+    geometry = window_geometry(x.shape[1:3], shape_of(w)[:2], strides, dilation_rate, padding, rank, "depthwise_conv")
     strides, dilation, pad = geometry
     y = apply(_depthwise_conv2d, x, w, strides=strides, dilation=dilation, pad=pad)
     return images_back(y, data_format, rank)
@@ -408,5 +414,3 @@ def separable_conv(
     """A depthwise convolution followed by a 1x1 convolution that mixes the channels."""
     y = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
     return conv(y, pointwise_kernel, 1, "valid", data_format, 1)
-
-

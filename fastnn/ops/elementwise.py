@@ -5,6 +5,8 @@ memory (`graph/fuse.py`), interpreted in blocks that stay in the first-level cac
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
@@ -71,19 +73,21 @@ class Elementwise(Primitive):
 
 def _as_float(result, arrays):
     """NumPy turns int32 into float64 where a program has floatx."""
-    if getattr(result, "dtype", None) == np.float64 and not any(getattr(a, "dtype", None) == np.float64 for a in arrays):
-        if any(isinstance(a, (np.ndarray, np.generic)) for a in arrays):
-            return result.astype(config.floatx())
+    doubled = getattr(result, "dtype", None) == np.float64
+    given = [a.dtype for a in arrays if isinstance(a, (np.ndarray, np.generic))]
+    if doubled and given and np.float64 not in given:
+        return result.astype(config.floatx())
     return result
 
 
 def broadcast_shape(name, *inputs):
+    """The shape that NumPy's rules give."""
     try:
         return np.broadcast_shapes(*(t.shape for t in inputs))
     except ValueError:
         shapes = " and ".join(str(t.shape) for t in inputs)
         raise ValueError(
-            f"{name}: shapes {shapes} cannot be broadcast together: sizes must be equal or 1, counted from the last axis"
+            f"{name}: shapes {shapes} cannot be broadcast together: from the last axis on, sizes must be equal or 1"
         ) from None
 
 
@@ -124,7 +128,9 @@ _divide = Elementwise("divide", np.divide, lambda dy, y, a, b: (dy / b, -dy * y 
 _maximum = Elementwise("maximum", np.maximum, lambda dy, y, a, b: (where(a >= b, dy, 0.0), where(a >= b, 0.0, dy)))
 _minimum = Elementwise("minimum", np.minimum, lambda dy, y, a, b: (where(a <= b, dy, 0.0), where(a <= b, 0.0, dy)))
 _power = Elementwise(
-    "power", np.power, lambda dy, y, a, b: (dy * b * power(a, b - 1), where(a > 0, dy * y * log(maximum(a, 1e-37)), 0.0))
+    "power",
+    np.power,
+    lambda dy, y, a, b: (dy * b * power(a, b - 1), where(a > 0, dy * y * log(maximum(a, 1e-37)), 0.0)),
 )
 _negative = Elementwise("negative", np.negative, lambda dy, y, a: (-dy,))
 _absolute = Elementwise("absolute", np.absolute, lambda dy, y, a: (dy * sign(a),))
@@ -152,7 +158,7 @@ _cos = Elementwise("cos", np.cos, lambda dy, y, a: (-dy * sin(a),), "float")
 
 # --- rectifier ----------------------------------------------------------------------------------------------------
 _relu = Elementwise("relu", lambda a: np.maximum(a, 0), lambda dy, y, a: (apply(_relu_gradient, y, dy),))
-_relu_gradient = Elementwise(
+_relu_gradient: Elementwise = Elementwise(
     "relu_gradient", lambda y, dy: np.where(y > 0, dy, 0), lambda d, out, y, dy: (None, apply(_relu_gradient, y, d))
 )
 
@@ -248,7 +254,7 @@ _random_uniform = RandomUniform("random_uniform")
 # --- the functions of fastnn.ops ------------------------------------------------------------------------------------
 
 
-def _unary(primitive, formula):
+def _unary(primitive, formula) -> Callable[[Any], Any]:
     def function(x):
         return apply(primitive, x)
 
@@ -257,7 +263,7 @@ def _unary(primitive, formula):
     return function
 
 
-def _binary(primitive, formula):
+def _binary(primitive, formula) -> Callable[[Any, Any], Any]:
     def function(x1, x2):
         return apply(primitive, x1, x2)
 

@@ -41,8 +41,8 @@ class Primitive:
     def gradient(self, gradients, inputs, outputs, **attributes):
         """One tensor, or None, for each input; `gradients` has one tensor (or None) for each output."""
         raise ValueError(
-            f"{self.name} has no gradient: wrap its input in ops.stop_gradient, or use another operation on the way from "
-            "the weights to the loss"
+            f"{self.name} has no gradient: wrap its input in ops.stop_gradient, or use another operation on the "
+            "way from the weights to the loss"
         )
 
     def lower(self, lowering, instruction):

@@ -84,6 +84,7 @@ def adjacent_runs(axes):
 
 
 def reduced_shape(shape, axes, keepdims):
+    """The shape without the reduced axes, or with size 1 there."""
     if keepdims:
         return tuple(1 if i in axes else n for i, n in enumerate(shape))
     return tuple(n for i, n in enumerate(shape) if i not in axes)

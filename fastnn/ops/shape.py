@@ -1,6 +1,7 @@
 """Rearrangement: reshape, transpose, slices, placing, joining, picking rows."""
 
 import builtins
+import itertools
 import math
 import operator
 
@@ -20,7 +21,8 @@ def normalize_axis(axis, rank, name="axis"):
     return axis % rank
 
 
-def _tensor_like(x):
+def tensor_like(x):
+    """Tensors, variables and arrays as they are, everything else as an array."""
     return x if isinstance(x, (Arithmetic, np.ndarray)) else np.asarray(x)
 
 
@@ -310,12 +312,12 @@ _one_hot = OneHot("one_hot")
 
 def shape(x):
     """The shape as a tuple."""
-    return tuple(_tensor_like(x).shape)
+    return tuple(tensor_like(x).shape)
 
 
 def reshape(x, newshape):
     """The same numbers under another shape; one size may be -1."""
-    x = _tensor_like(x)
+    x = tensor_like(x)
     newshape = (newshape,) if isinstance(newshape, (int, np.integer)) else tuple(int(n) for n in newshape)
     if -1 in newshape:
         known = -math.prod(newshape)
@@ -336,13 +338,13 @@ def stop_gradient(x):
 
 def broadcast_to(x, shape):
     """x repeated to a shape."""
-    x = _tensor_like(x)
+    x = tensor_like(x)
     return x if tuple(x.shape) == tuple(shape) else apply(_broadcast_to, x, shape=tuple(shape))
 
 
 def transpose(x, axes=None):
     """Axes in another order, reversed by default."""
-    x = _tensor_like(x)
+    x = tensor_like(x)
     axes = tuple(range(x.ndim))[::-1] if axes is None else tuple(normalize_axis(a, x.ndim, "transpose") for a in axes)
     if sorted(axes) != list(range(x.ndim)):
         raise ValueError(f"transpose: axes {axes} are not an order of the {x.ndim} axes")
@@ -389,7 +391,7 @@ def expand_dims(x, axis):
 
 def concatenate(xs, axis=0):
     """Tensors one after the other along an axis."""
-    xs = [_tensor_like(x) for x in xs]
+    xs = [tensor_like(x) for x in xs]
     axis = normalize_axis(axis, xs[0].ndim, "concatenate")
     return xs[0] if len(xs) == 1 else apply(_concatenate, *xs, axis=axis)
 
@@ -416,7 +418,7 @@ def split(x, indices_or_sections, axis=0):
     else:
         cuts = [0, *indices_or_sections, n]
     whole = (slice(None),) * axis
-    return [getitem(x, (*whole, slice(a, b))) for a, b in zip(cuts, cuts[1:], strict=False)]
+    return [getitem(x, (*whole, slice(a, b))) for a, b in itertools.pairwise(cuts)]
 
 
 def getitem(x, key):
@@ -424,7 +426,7 @@ def getitem(x, key):
     if isinstance(key, (Arithmetic, np.ndarray, list)):
         return take(x, key, axis=0)
     key = key if isinstance(key, tuple) else (key,)
-    x = _tensor_like(x)
+    x = tensor_like(x)
     if not isinstance(x, Arithmetic):
         return x[key]
     taken = builtins.sum(k is not None and k is not Ellipsis for k in key)
@@ -482,7 +484,7 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     mode : {"constant", "reflect", "symmetric", "edge"}
     constant_values : number, optional
     """
-    x = _tensor_like(x)
+    x = tensor_like(x)
     widths = [tuple(int(v) for v in pair) for pair in np.broadcast_to(np.asarray(pad_width), (x.ndim, 2))]
     if builtins.any(v < 0 for pair in widths for v in pair):
         raise ValueError(f"pad: widths must not be negative, received {pad_width}")
@@ -531,7 +533,7 @@ def tile(x, repeats):
 
 def take(x, indices, axis=None):
     """The elements of x at integer indices along an axis (of the flattened tensor if None)."""
-    x = _tensor_like(x)
+    x = tensor_like(x)
     if axis is None:
         x, axis = reshape(x, (-1,)), 0
     axis = normalize_axis(axis, x.ndim, "take")
@@ -614,7 +616,7 @@ def ones_like(x, dtype=None):
     return full_like(x, 1, dtype)
 
 
-def eye(N, M=None, k=0, dtype=None):
+def eye(N, M=None, k=0, dtype=None):  # noqa: N803, Keras' names
     """Ones on a diagonal, zeros elsewhere."""
     return np.eye(N, M, k, dtype=canonical_dtype(dtype or config.floatx()))
 

@@ -5,8 +5,10 @@ import math
 import numpy as np
 
 from fastnn.graph.program import Arithmetic, Tensor, apply
-from fastnn.ops import elementwise, reduce, shape
+from fastnn.ops import elementwise, reduce
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.shape import expand_dims, moveaxis, normalize_axis, reshape, squeeze, tensor_like, transpose
+from fastnn.ops.shape import shape as shape_of
 
 
 def _stable_softmax(x):
@@ -60,9 +62,8 @@ class SoftmaxCrossentropy(Primitive):
 
     def gradient(self, gradients, inputs, outputs):
         dloss, dprobability = gradients
-        x, target = inputs
-        probability = outputs[1]
-        d = (probability * reduce.sum(target, -1, True) - target) * shape.expand_dims(dloss, -1)
+        target, probability = inputs[1], outputs[1]
+        d = (probability * reduce.sum(target, -1, True) - target) * expand_dims(dloss, -1)
         if dprobability is not None:
             d = d + probability * (dprobability - reduce.sum(dprobability * probability, -1, True))
         return d, None
@@ -95,8 +96,7 @@ class SparseSoftmaxCrossentropy(Primitive):
 
     def gradient(self, gradients, inputs, outputs):
         dloss, dprobability = gradients
-        x, label = inputs
-        probability = outputs[1]
+        label, probability = inputs[1], outputs[1]
         d = apply(_sparse_gradient, probability, label, dloss)
         if dprobability is not None:
             d = d + probability * (dprobability - reduce.sum(dprobability * probability, -1, True))
@@ -144,29 +144,29 @@ _sparse_gradient = SparseSoftmaxCrossentropyGradient("sparse_softmax_crossentrop
 
 def _last_axis(x, axis):
     x = x if isinstance(x, Arithmetic) else np.asarray(x)
-    return x, shape.normalize_axis(axis, x.ndim, "softmax") == x.ndim - 1
+    return x, normalize_axis(axis, x.ndim, "softmax") == x.ndim - 1
 
 
 def softmax(x, axis=-1):
     """exp(x) / sum(exp(x)) along an axis (None: over all elements)."""
     if axis is None:
-        return shape.reshape(softmax(shape.reshape(x, (1, -1))), shape.shape(x))
+        return reshape(softmax(reshape(x, (1, -1))), shape_of(x))
     if isinstance(axis, (tuple, list)):
         return _softmax_over_axes(x, axis)
     x, last = _last_axis(x, axis)
     if last:
         return apply(_softmax, x)
-    return shape.moveaxis(apply(_softmax, shape.moveaxis(x, axis, -1)), -1, axis)
+    return moveaxis(apply(_softmax, moveaxis(x, axis, -1)), -1, axis)
 
 
 def _softmax_over_axes(x, axes):
-    sizes = shape.shape(x)
-    axes = [shape.normalize_axis(a, len(sizes)) for a in axes]
+    sizes = shape_of(x)
+    axes = [normalize_axis(a, len(sizes)) for a in axes]
     order = [i for i in range(len(sizes)) if i not in axes] + axes
-    moved = shape.transpose(x, order)
-    lead = shape.shape(moved)[: len(sizes) - len(axes)]
-    y = shape.reshape(apply(_softmax, shape.reshape(moved, (*lead, -1))), shape.shape(moved))
-    return shape.transpose(y, tuple(np.argsort(order)))
+    moved = transpose(x, order)
+    lead = shape_of(moved)[: len(sizes) - len(axes)]
+    y = reshape(apply(_softmax, reshape(moved, (*lead, -1))), shape_of(moved))
+    return transpose(y, tuple(np.argsort(order)))
 
 
 def log_softmax(x, axis=-1):
@@ -195,17 +195,17 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     -------
     tensor without the axis
     """
-    target, output = shape._tensor_like(target), shape._tensor_like(output)
-    if shape.shape(target) != shape.shape(output):
+    target, output = tensor_like(target), tensor_like(output)
+    if shape_of(target) != shape_of(output):
         raise ValueError(
-            f"categorical_crossentropy: target has shape {shape.shape(target)}, output {shape.shape(output)}: give "
+            f"categorical_crossentropy: target has shape {shape_of(target)}, output {shape_of(output)}: give "
             "one-hot targets (utils.to_categorical), or use sparse_categorical_crossentropy for integer labels"
         )
-    last = shape.normalize_axis(axis, output.ndim) == output.ndim - 1
+    last = normalize_axis(axis, output.ndim) == output.ndim - 1
     logits = output if from_logits else (logits_of(output, _softmax) if last else None)
     if logits is not None:
         if not last:
-            logits, target = shape.moveaxis(logits, axis, -1), shape.moveaxis(target, axis, -1)
+            logits, target = moveaxis(logits, axis, -1), moveaxis(target, axis, -1)
         return _loss_of(_softmax_crossentropy, logits, target, output)
     return -reduce.sum(target * elementwise.log(_probabilities(output, axis)), axis)
 
@@ -234,20 +234,20 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     output : tensor
         Probabilities, or logits with from_logits.
     """
-    target, output = shape._tensor_like(target), shape._tensor_like(output)
-    axis = shape.normalize_axis(axis, output.ndim)
+    target, output = tensor_like(target), tensor_like(output)
+    axis = normalize_axis(axis, output.ndim)
     if target.ndim == output.ndim and target.shape[axis] == 1:
-        target = shape.squeeze(target, axis)
+        target = squeeze(target, axis)
     target = elementwise.cast(target, "int32")
     last = axis == output.ndim - 1
     logits = output if from_logits else (logits_of(output, _softmax) if last else None)
     if logits is None:  # no gradient passes a label's probability below epsilon, as for one-hot targets
         if not isinstance(target, Arithmetic):
             check_labels(target, output.shape[axis])
-        chosen = shape.one_hot(target, output.shape[axis], axis if not last else -1)
+        chosen = one_hot(target, output.shape[axis], axis if not last else -1)
         return -reduce.sum(chosen * elementwise.log(_probabilities(output, axis)), axis)
     if not last:
-        logits = shape.moveaxis(logits, axis, -1)
+        logits = moveaxis(logits, axis, -1)
     return _loss_of(_sparse_softmax_crossentropy, logits, target, output)
 
 

@@ -10,6 +10,7 @@ import threading
 
 import numpy as np
 
+from fastnn.saving import budget
 from fastnn.saving import custom_objects as custom
 from fastnn.saving.errors import ModelFormatError
 
@@ -33,6 +34,7 @@ _FITS |= {"layer": ("layer", "model"), "activation": ("activation", "layer")}
 _INSTANTIATED = {"loss", "metric", "optimizer", "initializer", "regularizer", "constraint"}
 _WORDS = {module.rsplit(".", 1)[-1]: (kind,) for kind, module in MODULES.items() if "." in module}
 _WORDS |= {"models": ("model",), "optimizers": ("optimizer", "schedule")}
+_COUNTS = {"num_thresholds": 1, "num_classes": 2}  # metrics make n, or n * n numbers of these
 _DTYPES = ("float32", "float64", "int32", "int64", "uint8", "bool")
 
 _tables = {kind: {} for kind in MODULES}  # names as registered: class, function, alias
@@ -402,6 +404,9 @@ def _deserialize_instance(config, kind, custom_objects):
     inner = config["config"] if config["config"] is not None else {}
     if not isinstance(inner, dict) or not all(isinstance(key, str) for key in inner):
         raise ModelFormatError(f"The config of {cls.__name__} must be a dict")
+    for key, dimensions in _COUNTS.items():
+        if type(inner.get(key)) is int:
+            budget.charge((inner[key],) * dimensions)
     if _home.get(cls, ("", ""))[1] == "Lambda":
         inner = _lambda_settings(inner, custom_objects)
     with custom.CustomObjectScope(custom_objects):

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastnn.engine import native
+from fastnn.engine.steps import Code, Instruction, View
 
 THREADS = (1, 2, 3)
 UNIT_ROUNDOFF = 2.0**-24
@@ -42,3 +43,26 @@ def run_all_threads(kernel, dims, inputs, shapes, dtypes=None):
         for a, b in zip(first, other, strict=True):
             assert a.tobytes() == b.tobytes()
     return first
+
+
+def bias_relu(output, bias):
+    """The epilogue relu(output + bias) of a step with operands (a, b, output, bias)."""
+    views = (View(2, "contiguous"), View(3, "row", period=bias.size))
+    instructions = (
+        Instruction("load", 0, 0),
+        Instruction("load", 1, 1),
+        Instruction("add", 0, 0, 1),
+        Instruction("relu", 0, 0),
+        Instruction("store", 0, 0),
+    )
+    return Code(output.size, views, instructions)
+
+
+def check_epilogue(kernel, dims, inputs, shape, rng):
+    """A step with an epilogue is the step, then the epilogue."""
+    (plain,) = run(kernel, dims, inputs, [shape])
+    bias = integers(rng, shape[-1])
+    for threads in THREADS:
+        fused = outputs(*shape)
+        native.run_step(kernel, dims, [*inputs, fused, bias], code=bias_relu(fused, bias), threads=threads)
+        np.testing.assert_array_equal(fused, np.maximum(plain + bias, 0))

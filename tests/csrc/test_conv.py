@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from csrc.running import gamma, integers, normals, run, run_all_threads
+from csrc.running import check_epilogue, gamma, integers, normals, run, run_all_threads
 
 
 class Conv(NamedTuple):
@@ -32,7 +32,7 @@ class Conv(NamedTuple):
         return (self.w + 2 * self.pad[1] - (self.s - 1) * self.dilation[1] - 1) // self.stride[1] + 1 + self.extra
 
     def dims(self, **more):
-        sizes = {name: getattr(self, name) for name in "n h w c p q f r s groups".split()}
+        sizes = {name: getattr(self, name) for name in ["n", "h", "w", "c", "p", "q", "f", "r", "s", "groups"]}
         for name in ("stride", "dilation"):
             sizes[name + "_h"], sizes[name + "_w"] = getattr(self, name)
         return sizes | {"pad_top": self.pad[0], "pad_left": self.pad[1]} | more
@@ -45,7 +45,12 @@ class Conv(NamedTuple):
                 y = a * self.stride[0] + i * self.dilation[0] - self.pad[0]
                 x = b * self.stride[1] + j * self.dilation[1] - self.pad[1]
                 rows, columns = (y >= 0) & (y < self.h), (x >= 0) & (x < self.w)
-                yield i, j, np.ix_(range(self.n), a[rows], b[columns]), np.ix_(range(self.n), y[rows], x[columns])
+                yield (
+                    i,
+                    j,
+                    np.ix_(range(self.n), a[rows], b[columns]),
+                    np.ix_(range(self.n), y[rows], x[columns]),
+                )
 
     def split(self, channels):
         """Slices of the channels of each group."""
@@ -98,7 +103,14 @@ def check_all(v, make, exact, images=2):
         some = slice(part * images, (part + 1) * images)
         u = v._replace(n=len(x[some]))
         k = u.n * u.p * u.q
-        results.append((parts[part], kernel_gradient(u, d[0][some], d[2][some]), kernel_gradient(u, m[0][some], m[2][some]), k))
+        results.append(
+            (
+                parts[part],
+                kernel_gradient(u, d[0][some], d[2][some]),
+                kernel_gradient(u, m[0][some], m[2][some]),
+                k,
+            )
+        )
     for got, expected, magnitude, k in results:
         if exact:
             np.testing.assert_array_equal(got, expected)
@@ -110,7 +122,7 @@ CASES = [
     Conv(3, 28, 28, 1, 32, 3, 3),
     Conv(2, 12, 17, 3, 33, 3, 3, pad=(1, 1)),
     Conv(2, 9, 9, 16, 17, 5, 5, pad=(2, 2)),
-    Conv(3, 7, 7, 64, 48, 3, 3, pad=(1, 1)),  # gathered pixels
+    Conv(3, 7, 7, 64, 48, 3, 3, pad=(1, 1)),
     Conv(2, 13, 11, 32, 64, 3, 3, stride=(2, 2), pad=(1, 1)),
     Conv(1, 23, 19, 4, 7, 7, 5, stride=(3, 2), pad=(3, 1)),
     Conv(2, 20, 20, 5, 6, 3, 3, dilation=(2, 3), pad=(2, 3)),
@@ -125,6 +137,7 @@ CASES = [
     Conv(1, 1, 40, 6, 16, 1, 7, pad=(0, 3)),  # a sequence
     Conv(0, 8, 8, 3, 4, 3, 3),
     Conv(2, 8, 8, 3, 0, 3, 3),
+    Conv(1, 6, 7, 180, 170, 3, 3, pad=(1, 1)),  # gathered pixels
     Conv(5, 16, 16, 24, 40, 3, 3, pad=(1, 1)),
 ]
 
@@ -151,6 +164,14 @@ def test_random_sizes(isa, rng):
             check_all(v, lambda *shape: integers(rng, *shape), exact=True, images=pick(1, 4))
 
 
+@pytest.mark.parametrize("case", [CASES[i] for i in (0, 3, 4, 7, 9, -1)], ids=str)
+def test_epilogue(isa, rng, case):
+    x_shape, w_shape, y_shape = shapes(case)
+    x, w, dy = integers(rng, *x_shape), integers(rng, *w_shape), integers(rng, *y_shape)
+    check_epilogue("conv2d", case.dims(), [x, w], y_shape, rng)
+    check_epilogue("conv2d_input_gradient", case.dims(), [dy, w], x_shape, rng)
+
+
 @pytest.mark.parametrize("multiplier", [1, 2, 3])
 @pytest.mark.parametrize(
     "case",
@@ -169,9 +190,13 @@ def test_depthwise(isa, rng, case, multiplier):
     (x_shape, _, y_shape), w_shape = shapes(v), (v.r, v.s, case.c, multiplier)
     x, w, dy = integers(rng, *x_shape), integers(rng, *w_shape), integers(rng, *y_shape)
     grouped = w.reshape(v.r, v.s, 1, case.c * multiplier)
-    dims = {k: d for k, d in v.dims().items() if k not in ("f", "groups")} | {"c": case.c, "multiplier": multiplier}
+    dims = {k: d for k, d in v.dims().items() if k not in ("f", "groups")} | {
+        "c": case.c,
+        "multiplier": multiplier,
+    }
     (y,) = run_all_threads("depthwise_conv2d", dims, [x, w], [y_shape])
     np.testing.assert_array_equal(y, forward(v, x, grouped))
+    check_epilogue("depthwise_conv2d", dims, [x, w], y_shape, rng)
     (dx,) = run_all_threads("depthwise_conv2d_input_gradient", dims, [dy, w], [x_shape])
     np.testing.assert_array_equal(dx, input_gradient(v, dy, grouped))
     groups = -(-v.n // 2)
@@ -181,8 +206,8 @@ def test_depthwise(isa, rng, case, multiplier):
 
 @pytest.mark.parametrize(
     "change",
-    [{"n": 3}, {"h": 9}, {"c": 4}, {"p": 7}, {"q": 7}, {"f": 6}, {"r": 4}, {"groups": 2}, {"groups": 0}, {"stride_h": 0},
-     {"dilation_w": 0}, {"n": -1}, {"r": 0}, {"h": 1 << 62}, {"pad_top": 2**63 - 1}, {"pad_left": -(2**63)}],
+    [{"n": 3}, {"h": 9}, {"c": 4}, {"p": 7}, {"q": 7}, {"f": 6}, {"r": 4}, {"groups": 2}, {"groups": 0},
+     {"stride_h": 0}, {"dilation_w": 0}, {"n": -1}, {"r": 0}, {"h": 1 << 62}, {"pad_top": 2**63 - 1}, {"pad_left": -(2**63)}],
 )  # fmt: skip
 @pytest.mark.parametrize("step", ["conv2d", "conv2d_input_gradient", "conv2d_kernel_gradient"])
 def test_refuses_sizes_beyond_the_operands(step, change):

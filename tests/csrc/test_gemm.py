@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from csrc.running import gamma, integers, normals, run, run_all_threads
+from csrc.running import check_epilogue, gamma, integers, normals, run, run_all_threads
 
 # tile rows are 3 .. 24, tile columns 1 .. 4 vectors of 1 .. 16: one less, exact, one more; primes; 1; 0
 ROWS = (0, 1, 2, 5, 6, 7, 11, 12, 13, 23, 24, 25, 31, 49)
@@ -46,8 +46,16 @@ def test_every_tile_is_exact(isa, rng, transposed):
 
 
 @pytest.mark.parametrize(
-    "m, n, k, batch",
-    [(131, 257, 129, 1), (64, 512, 784, 1), (512, 10, 600, 1), (1, 1031, 513, 1), (300, 1, 1025, 1), (3, 5, 7, 1000), (40, 70, 90, 11)],
+    ("m", "n", "k", "batch"),
+    [
+        (131, 257, 129, 1),
+        (64, 512, 784, 1),
+        (512, 10, 600, 1),
+        (1, 1031, 513, 1),
+        (300, 1, 1025, 1),
+        (3, 5, 7, 1000),
+        (40, 70, 90, 11),
+    ],
 )
 @pytest.mark.parametrize("transposed", [False, True])
 def test_cut_into_chunks(isa, rng, m, n, k, batch, transposed):
@@ -71,6 +79,14 @@ def test_shared_matrix(isa, rng):
     np.testing.assert_array_equal(c, a @ b)
 
 
+@pytest.mark.parametrize(
+    ("m", "n", "k", "batch"), [(130, 520, 300, 1), (1, 2100, 900, 1), (7, 9, 11, 600), (5, 3, 0, 1), (300, 10, 50, 1)]
+)
+def test_epilogue(isa, rng, m, n, k, batch):
+    a, b = integers(rng, batch, m, k), integers(rng, batch, k, n)
+    check_epilogue("matmul", matmul_dims(m, n, k, batch), [a, b], (batch, m, n), rng)
+
+
 def test_nan_and_infinity_pass(isa):
     a = np.array([[np.inf, 1], [0, 1]], np.float32)
     b = np.array([[0, 1, np.nan], [1, 2, 3]], np.float32)
@@ -81,7 +97,17 @@ def test_nan_and_infinity_pass(isa):
 
 @pytest.mark.parametrize(
     "change",
-    [{"m": 5}, {"n": 7}, {"k": 4}, {"batch": 2}, {"a_row": 4}, {"a_col": -1}, {"m": -1}, {"n": 1 << 62}, {"a_row": 1 << 62}],
+    [
+        {"m": 5},
+        {"n": 7},
+        {"k": 4},
+        {"batch": 2},
+        {"a_row": 4},
+        {"a_col": -1},
+        {"m": -1},
+        {"n": 1 << 62},
+        {"a_row": 1 << 62},
+    ],
 )
 def test_refuses_sizes_beyond_the_operands(change):
     dims = matmul_dims(4, 6, 3)

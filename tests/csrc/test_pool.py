@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from csrc.running import integers, run, run_all_threads
 
-NAMES = "n h w c p q r s stride_h stride_w pad_top pad_left".split()
+NAMES = ["n", "h", "w", "c", "p", "q", "r", "s", "stride_h", "stride_w", "pad_top", "pad_left"]
 CASES = [  # in the order of NAMES
     (3, 8, 8, 16, 4, 4, 2, 2, 2, 2, 0, 0),
     (2, 9, 7, 17, 5, 4, 2, 2, 2, 2, 0, 0),  # the last windows end beyond x
@@ -24,17 +24,28 @@ def windows(d):
     for a in range(d["p"]):
         for b in range(d["q"]):
             y, x = a * d["stride_h"] - d["pad_top"], b * d["stride_w"] - d["pad_left"]
-            yield a, b, y, x, range(max(y, 0), min(y + d["r"], d["h"])), range(max(x, 0), min(x + d["s"], d["w"]))
+            yield (
+                a,
+                b,
+                y,
+                x,
+                range(max(y, 0), min(y + d["r"], d["h"])),
+                range(max(x, 0), min(x + d["s"], d["w"])),
+            )
 
 
 def max_pool(d, x):
     y = np.zeros((d["n"], d["p"], d["q"], d["c"]), np.float32)
     winner = np.zeros(y.shape, np.int32)
     for a, b, top, left, rows, columns in windows(d):
-        part = x[:, rows.start : rows.stop, columns.start : columns.stop].reshape(d["n"], len(rows) * len(columns), d["c"])
+        part = x[:, rows.start : rows.stop, columns.start : columns.stop].reshape(
+            d["n"], len(rows) * len(columns), d["c"]
+        )
         best = part.argmax(axis=1)  # the first largest; NaN is largest
         y[:, a, b] = np.take_along_axis(part, best[:, None], axis=1)[:, 0]
-        winner[:, a, b] = (rows.start - top + best // len(columns)) * d["s"] + columns.start - left + best % len(columns)
+        winner[:, a, b] = (
+            (rows.start - top + best // len(columns)) * d["s"] + columns.start - left + best % len(columns)
+        )
     return y, winner
 
 
@@ -100,13 +111,17 @@ def test_the_first_of_equals_wins(isa):
 
 @pytest.mark.parametrize(
     "change",
-    [{"n": 2}, {"h": 9}, {"p": 5}, {"q": 6}, {"c": 4}, {"stride_h": 0}, {"r": 0}, {"pad_top": 2}, {"pad_left": -1}, {"w": 1 << 62},
-     {"r": 1 << 31}],
+    [{"n": 2}, {"h": 9}, {"p": 5}, {"q": 6}, {"c": 4}, {"stride_h": 0}, {"r": 0}, {"pad_top": 2}, {"pad_left": -1},
+     {"w": 1 << 62}, {"r": 1 << 31}],
 )  # fmt: skip
 @pytest.mark.parametrize("step", ["max_pool2d", "max_pool2d_gradient", "average_pool2d", "average_pool2d_gradient"])
 def test_refuses_sizes_beyond_the_operands(step, change):
     d = dict(zip(NAMES, (1, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0), strict=True))
-    x, y, winner = np.zeros((1, 8, 8, 3), np.float32), np.zeros((1, 4, 4, 3), np.float32), np.zeros((1, 4, 4, 3), np.int32)
+    x, y, winner = (
+        np.zeros((1, 8, 8, 3), np.float32),
+        np.zeros((1, 4, 4, 3), np.float32),
+        np.zeros((1, 4, 4, 3), np.int32),
+    )
     inputs, shapes, dtypes = {
         "max_pool2d": ([x], [y.shape] * 2, [np.float32, np.int32]),
         "max_pool2d_gradient": ([y, winner], [x.shape], None),

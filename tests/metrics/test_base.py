@@ -25,9 +25,7 @@ class Largest(metrics.Metric):
 @pytest.mark.parametrize("engine", ["native", "reference"])
 def test_a_metric_of_ones_own(engine):
     metric = Largest()
-    assert [v.path for v in metric.variables] == ["largest/best", "mean/total", "mean/count"] or len(
-        metric.variables
-    ) == 3
+    assert [v.path for v in metric.variables] == ["largest/best", "mean/total", "mean/count"]
     with Program() as program:
         metric.update_state(program.input((2,)), program.input((2,)))
     ready = executable(program, engine)
@@ -78,7 +76,7 @@ def test_mean_of_a_function_survives_a_file():
     assert again([0.0], [2.0]) == metric([0.0], [2.0])
 
 
-@pytest.mark.parametrize("values, expected", [(4.0, 4.0), ([1, 3], 2.0), (np.ones((3, 2, 2)), 1.0)])
+@pytest.mark.parametrize(("values", "expected"), [(4.0, 4.0), ([1, 3], 2.0), (np.ones((3, 2, 2)), 1.0)])
 def test_mean_of_numbers(values, expected):
     assert metrics.Mean()(values) == expected
 
@@ -92,9 +90,10 @@ def test_sum_of_ranks():
     assert metrics.Sum()(np.ones((3, 2)), sample_weight=weights) == 6
 
 
-@pytest.mark.parametrize("metric, way", [
-    (metrics.AUC, "up"), (metrics.BinaryAccuracy, "up"), (metrics.MeanSquaredError, "down"), (metrics.Mean, None),
-    (metrics.CosineSimilarity, "up"), (metrics.BinaryCrossentropy, "down"), (metrics.RootMeanSquaredError, "down"),
+@pytest.mark.parametrize(("metric", "way"), [
+    (metrics.AUC, "up"), (metrics.BinaryAccuracy, "up"), (metrics.MeanSquaredError, "down"), (metrics.Mean,
+    None), (metrics.CosineSimilarity, "up"), (metrics.BinaryCrossentropy, "down"),
+    (metrics.RootMeanSquaredError, "down"),
 ])  # fmt: skip
 def test_which_way_is_better(metric, way):
     assert metric()._direction == way

@@ -9,9 +9,10 @@ SCORES = np.float32([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6], [0.4, 0.
 
 
 @pytest.mark.parametrize("kind", ["accuracy", "acc", "crossentropy", "ce"])
-@pytest.mark.parametrize("target, output, expected", [
+@pytest.mark.parametrize(("target", "output", "expected"), [
     ((8, 1), (8, 1), "Binary"), ((8,), (8, 1), "Binary"), ((8, 3), (8, 3), "Categorical"),
-    ((8,), (8, 3), "SparseCategorical"), ((8, 1), (8, 3), "SparseCategorical"), ((8, 5), (8, 5, 3), "SparseCategorical"),
+    ((8,), (8, 3), "SparseCategorical"), ((8, 1), (8, 3), "SparseCategorical"), ((8, 5), (8, 5, 3),
+    "SparseCategorical"),
 ])  # fmt: skip
 def test_resolution_by_shapes(kind, target, output, expected):
     metric = metrics.resolve_accuracy(kind, target, output, "float32")

@@ -99,7 +99,7 @@ def test_top_k_takes_the_first_of_equal_outputs(k):
     np.testing.assert_allclose(metrics.Recall(top_k=k)(targets, scores), k / 3)
 
 
-@pytest.mark.parametrize("make, message", [
+@pytest.mark.parametrize(("make", "message"), [
     (lambda: metrics.Precision(thresholds=1.5), r"\[0, 1\], received \[1.5\]"),
     (lambda: metrics.AUC(num_thresholds=1), "greater than 1"),
     (lambda: metrics.AUC(curve="LOC"), "'ROC', 'PR', 'PRGAIN', received 'LOC'"),
@@ -158,8 +158,9 @@ def test_float_weights_of_integer_counts():
 
 
 @pytest.mark.parametrize("metric", [
-    metrics.SensitivityAtSpecificity(0.7), metrics.SpecificityAtSensitivity(0.7), metrics.PrecisionAtRecall(0.7),
-    metrics.RecallAtPrecision(0.7), metrics.PrecisionAtRecall(0.7, num_thresholds=1),
+    metrics.SensitivityAtSpecificity(0.7), metrics.SpecificityAtSensitivity(0.7),
+    metrics.PrecisionAtRecall(0.7), metrics.RecallAtPrecision(0.7), metrics.PrecisionAtRecall(0.7,
+    num_thresholds=1),
 ])  # fmt: skip
 def test_constrained_metrics_lie_between_0_and_1(metric):
     assert 0 < metric(TARGETS, SCORES) <= 1

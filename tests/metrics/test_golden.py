@@ -1,4 +1,4 @@
-"""Every metric against Keras' own numbers, after each of several batches: on arrays, and as a program of each engine."""
+"""Every metric against Keras' own numbers after each of several batches, on arrays and by each engine."""
 
 import inspect
 import json
@@ -17,7 +17,6 @@ from fastnn.graph.program import Program
 GOLDEN = store.load("metrics")
 KERAS = json.loads((store.FOLDER / "configs.json").read_text())
 ROWS = pytest.mark.parametrize("case", cases.METRICS, ids=lambda case: case.name)
-
 
 
 def close(actual, expected):

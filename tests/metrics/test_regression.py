@@ -22,7 +22,7 @@ def test_r2_score_of_few_samples():
         assert metric(X[:2], Y[:2]) == metrics.R2Score()(X[:2], Y[:2])
 
 
-@pytest.mark.parametrize("arguments, message", [
+@pytest.mark.parametrize(("arguments", "message"), [
     ({"class_aggregation": "mean"}, "class_aggregation"), ({"num_regressors": -1}, "num_regressors"),
 ])  # fmt: skip
 def test_r2_score_arguments(arguments, message):
