@@ -61,7 +61,7 @@ def read_isa_rows() -> list[tuple[str, str, str, str]]:
 def base_flags(msvc: bool) -> Flags:
     """Return the flags that need no test."""
     if msvc:
-        return Flags(["/O2", "/std:c11", "/experimental:c11atomics"], [])
+        return Flags(["/O2", "/std:c11", "/experimental:c11atomics", "/Zc:preprocessor"], [])
     sanitizers = os.environ.get("FASTNN_SANITIZE")
     if sanitizers:
         instrument = [f"-fsanitize={sanitizers}", "-fno-omit-frame-pointer"]
@@ -147,9 +147,7 @@ class BuildExtension(build_ext):
             source = Path(folder, "probe.c")
             source.write_text(program)
             try:
-                objects = self.compiler.compile(
-                    [str(source)], output_dir=folder, extra_postargs=flags.compile
-                )
+                objects = self.compiler.compile([str(source)], output_dir=folder, extra_postargs=flags.compile)
                 self.compiler.link_executable(objects, str(Path(folder, "probe")), extra_postargs=flags.link)
             except Exception as error:  # each compiler class raises its own
                 print(f"fastnn: {' '.join(flags.compile)}: {error}", file=sys.stderr)

@@ -42,7 +42,8 @@ static void set_axes(fnn_copy_dims *d, const axis a[RANK]) {
 }
 
 /* Whether every offset + sum of i_a * stride_a lies in [0, elements). */
-static int stays_inside(ptrdiff_t offset, const ptrdiff_t size[RANK], const ptrdiff_t stride[RANK], ptrdiff_t elements) {
+static int stays_inside(ptrdiff_t offset, const ptrdiff_t size[RANK], const ptrdiff_t stride[RANK],
+                        ptrdiff_t elements) {
   ptrdiff_t lowest = offset, highest = offset;
   for (int i = 0; i < RANK; i++) {
     if (stride[i] == PTRDIFF_MIN) return 0;
@@ -125,8 +126,8 @@ const char *fnn_copy_prepare(fnn_step *step) {
   normalise(a);
   set_axes(d, a);
   step->chunks = fnn_ceil_div(strip_count(a), chunk_strips(a));
-  step->work = (double)elements * (a[5].in == 1 || a[5].in == 0 ? COPY_ELEMENT : STRIDED_ELEMENT) +
-               (double)strip_count(a) * ROW;
+  step->work =
+      (double)elements * (a[5].in == 1 || a[5].in == 0 ? COPY_ELEMENT : STRIDED_ELEMENT) + (double)strip_count(a) * ROW;
   return NULL;
 }
 
@@ -231,8 +232,8 @@ const char *fnn_scatter_add_prepare(fnn_step *step) {
   if (!fnn_holds(step, 2, fnn_multiply(d->rows, d->width))) return "the output is smaller than rows x width";
   step->chunks = SCATTER_CHUNKS;
   step->scratch_bytes = 0;
-  step->work = (double)d->rows * (double)d->width * COPY_ELEMENT +
-               (double)d->count * (ROW + (double)d->width * COPY_ELEMENT);
+  step->work =
+      (double)d->rows * (double)d->width * COPY_ELEMENT + (double)d->count * (ROW + (double)d->width * COPY_ELEMENT);
   return NULL;
 }
 
@@ -259,7 +260,8 @@ void fnn_scatter_add_run(const fnn_step *step, const fnn_worker *worker, ptrdiff
 const char *fnn_one_hot_prepare(fnn_step *step) {
   const fnn_one_hot_dims *d = (const fnn_one_hot_dims *)step->dim;
   if (!fnn_holds(step, 0, d->count)) return "index is smaller than count";
-  if (d->cols < 0 || !fnn_holds(step, 1, fnn_multiply(d->count, d->cols))) return "the output is smaller than count x cols";
+  if (d->cols < 0 || !fnn_holds(step, 1, fnn_multiply(d->count, d->cols)))
+    return "the output is smaller than count x cols";
   step->chunks = fnn_ceil_div(d->count, chunk_rows(d->cols));
   step->scratch_bytes = 0;
   step->work = (double)d->count * (ROW + (double)d->cols * COPY_ELEMENT);

@@ -48,9 +48,7 @@ static int system_saves(unsigned mask) {
   return (low & mask) == mask;
 }
 
-static int fnn_cpu_avx2(void) {
-  return system_saves(0x6) && has(cpuid(1).ecx, 12) /* FMA */ && has(cpuid(7).ebx, 5);
-}
+static int fnn_cpu_avx2(void) { return system_saves(0x6) && has(cpuid(1).ecx, 12) /* FMA */ && has(cpuid(7).ebx, 5); }
 
 static int fnn_cpu_avx512(void) {
   unsigned b = cpuid(7).ebx;
@@ -76,8 +74,7 @@ static int fnn_cpu_avx512(void) {
 #include "isa.def"
 #undef FNN_ISA
 
-#define FNN_ISA(name, family, gnu, msvc, test) \
-  FNN_ROW_##family(static int supported_##name(void) { return test; })
+#define FNN_ISA(name, family, gnu, msvc, test) FNN_ROW_##family(static int supported_##name(void) { return test; })
 #include "isa.def"
 #undef FNN_ISA
 

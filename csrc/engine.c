@@ -205,7 +205,7 @@ typedef struct {
   ptrdiff_t t, place; /* the iteration, and the step, or FEEDS, that comes next */
   double opened;      /* profile: when the last shared phase was */
   /* of all */
-  phase phases[2]; /* the open one, by the parity of its number, and the one before */
+  phase phases[2];                             /* the open one, by the parity of its number, and the one before */
   _Alignas(FNN_CACHE_LINE) atomic_uint number; /* of the open phase */
   atomic_int closed;                           /* the run is over */
   _Alignas(FNN_CACHE_LINE) atomic_ptrdiff_t finished; /* units of the open phase */

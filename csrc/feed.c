@@ -8,16 +8,18 @@ enum { CHUNK_ELEMENTS = 16384 };
 
 static ptrdiff_t item_size(int32_t dtype) {
   switch (dtype) {
-    case FNN_U8: case FNN_I8: case FNN_BOOL: return 1;
-    case FNN_I16: case FNN_U16: return 2;
-    case FNN_F64: case FNN_I64: return 8;
+    case FNN_U8:
+    case FNN_I8:
+    case FNN_BOOL: return 1;
+    case FNN_I16:
+    case FNN_U16: return 2;
+    case FNN_F64:
+    case FNN_I64: return 8;
     default: return 4;
   }
 }
 
-static int same_type(const fnn_feed *feed) {
-  return feed->integer ? feed->dtype == FNN_I32 : feed->dtype == FNN_F32;
-}
+static int same_type(const fnn_feed *feed) { return feed->integer ? feed->dtype == FNN_I32 : feed->dtype == FNN_F32; }
 
 static int in_place(const fnn_feed *feed) { return feed->index == NULL && same_type(feed); }
 
@@ -46,16 +48,14 @@ static int32_t to_int32(double x) {
   return x < (double)INT32_MAX ? (int32_t)x : INT32_MAX;
 }
 
-static int32_t clamp_int32(int64_t x) {
-  return x < INT32_MIN ? INT32_MIN : x > INT32_MAX ? INT32_MAX : (int32_t)x;
-}
+static int32_t clamp_int32(int64_t x) { return x < INT32_MIN ? INT32_MIN : x > INT32_MAX ? INT32_MAX : (int32_t)x; }
 
-#define CONVERT(type, to, expression)                           \
-  {                                                             \
-    const type *x = source;                                     \
-    to *y = target;                                             \
-    for (ptrdiff_t i = 0; i < count; i++) y[i] = (expression);  \
-    break;                                                      \
+#define CONVERT(type, to, expression)                          \
+  {                                                            \
+    const type *x = source;                                    \
+    to *y = target;                                            \
+    for (ptrdiff_t i = 0; i < count; i++) y[i] = (expression); \
+    break;                                                     \
   }
 
 static void to_floats(int32_t dtype, const void *source, void *target, ptrdiff_t count) {

@@ -10,7 +10,7 @@ enum { FNN_CACHE_LINE = 64 };
 typedef void fnn_team_work(void *context, int worker);
 
 /* Runs `work` on up to `threads` threads (OpenMP may grant fewer), the caller being worker 0, and returns when all have
- * finished.  In a forked child, and without OpenMP, the caller is alone: the parent's OpenMP pool does not exist there. */
+ * finished.  Without OpenMP, and in a forked child, where the parent's OpenMP pool does not exist, the caller is alone. */
 void fnn_team_run(int threads, fnn_team_work *work, void *context);
 
 /* Waits until the value is no longer `seen`, and returns it. */

@@ -66,7 +66,8 @@ def main():
     keras.utils.set_random_seed(0)
     options = {"label_mode": "binary", "batch_size": args.batch, "image_size": args.size, "seed": 0}
     train, validation = (
-        keras.utils.image_dataset_from_directory(args.data / part, **options).cache() for part in ("train", "validation")
+        keras.utils.image_dataset_from_directory(args.data / part, **options).cache()
+        for part in ("train", "validation")
     )
     model = build(args.size, steps=args.epochs * len(train))
     model.fit(train.map(flip_some), epochs=args.epochs, validation_data=validation, verbose=2)

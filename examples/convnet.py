@@ -48,9 +48,7 @@ def main():
     (x_train, y_train), (x_test, y_test) = pictures(args.data, args.samples)
     model = build(x_train.shape[1:], classes=10)
     model.summary()
-    model.fit(
-        x_train, y_train, batch_size=64, epochs=args.epochs, validation_data=(x_test, y_test), verbose=2
-    )
+    model.fit(x_train, y_train, batch_size=64, epochs=args.epochs, validation_data=(x_test, y_test), verbose=2)
     guesses = model.predict(x_test, verbose=0).argmax(axis=1)
     for label in np.unique(y_test):
         of_class = y_test == label

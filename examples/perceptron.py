@@ -2,7 +2,7 @@
 
     output = w1 * input1 + w2 * input2        loss = label - output
 
-The loss falls by input1 for every unit of w1, so the step is: new w1 = w1 - rate * (-input1), and w2 likewise.
+The loss falls by input1 for every unit of w1, so a step is: new w1 = w1 - rate * (-input1); w2 likewise.
 """
 
 import numpy as np

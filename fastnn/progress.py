@@ -1,6 +1,6 @@
 """The progress bar of ``fit``, ``evaluate`` and ``predict``."""
 
-import shutil
+import os
 import sys
 import time
 
@@ -20,6 +20,14 @@ def is_notebook():
 def redraws(stream):
     """True if a line on this stream can be written over: a terminal or a notebook."""
     return is_notebook() or (stream is not None and hasattr(stream, "isatty") and stream.isatty())
+
+
+def _terminal_width():
+    """Columns of the terminal; 80 where there is none."""
+    try:
+        return os.get_terminal_size().columns
+    except OSError:
+        return int(os.environ.get("COLUMNS", 0)) or 80
 
 
 class Progbar:
@@ -157,7 +165,7 @@ class Progbar:
         tail = " - ".join([f" {self._pace(current, now)}", *self._values()])
         seen = len(count) + len(done) + len(rest) + len(duration) + 1 + bool(bar)
         if colour and not finalize and not is_notebook():  # a line that wraps cannot be written over
-            tail = tail[: max(shutil.get_terminal_size().columns - 1 - seen, 0)]
+            tail = tail[: max(_terminal_width() - 1 - seen, 0)]
         head = f"{bold}{count}{plain} {bar}{' ' if bar else ''}{bold}{duration}{plain}"
         return head + tail, seen + len(tail)
 

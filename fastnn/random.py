@@ -9,7 +9,6 @@ seed; a ``seed`` argument has no effect there.  Everything else is written once,
 import functools
 import math
 import os
-import random as python_random
 
 import numpy as np
 
@@ -44,6 +43,8 @@ def set_random_seed(seed):
     """
     if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise ValueError(f"set_random_seed: expected an integer, received {seed!r}")
+    import random as python_random
+
     python_random.seed(int(seed))
     np.random.seed(int(seed))
     _global["generator"] = _philox(int(seed))

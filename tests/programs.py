@@ -1,12 +1,14 @@
-"""Running a traced program from a test: on either engine, every step shared by threads however small it is."""
+"""Running a traced program from a test: on either engine, every step shared by the threads however small it is."""
 
 import numpy as np
 
 from fastnn.engine import native, threads
-from fastnn.engine.executable import NativeExecutable
+from fastnn.engine.executable import NativeExecutable, Rows
 from fastnn.engine.reference import ReferenceProgram
+from fastnn.graph.memory import ARENA
 
 THREADS = (1, 2, 3)
+SEED, STEP = 5, 2**33 + 3
 
 
 def shared(program):
@@ -16,18 +18,47 @@ def shared(program):
     return executable
 
 
-def run_native(executable, inputs, n_threads=1, count=1, seed=5, step=3):
-    """The outputs of the last of `count` runs on the same inputs; the memory begins as garbage."""
-    from fastnn.engine.executable import Rows
+def run_native(executable, inputs, n_threads=1):
+    """Run once for each entry of `inputs`, a list of lists of arrays; returns the outputs of all runs, stacked.
 
-    outputs = [_garbage(t) for t in executable.program.outputs]
-    rows = [Rows(np.ascontiguousarray(a)[None] if np.ndim(a) == 0 else np.ascontiguousarray(a)) for a in inputs]
+    Outputs, and the memory between the steps, begin as garbage: every step must write what others read.
+    """
+    count = len(inputs)
+    outputs = [garbage((count, *t.shape), t.dtype) for t in executable.program.outputs]
+    rows = [Rows(np.ascontiguousarray(np.stack(column))) for column in zip(*inputs, strict=True)]
+    if not executable._idle:
+        executable._idle.append(executable._workspace())
+        spoil(executable)
     with threads.num_threads(n_threads):
-        for i in range(count):
-            for r, tensor in zip(rows, executable.program.inputs, strict=True):
-                executable.run([_only(r, tensor) for r, tensor in zip(rows, executable.program.inputs, strict=True)],
-                               outputs, batch=1, seed=seed, step=step + i)
-                break
-            else:
-                executable.run([], outputs, seed=seed, step=step + i)
+        done = executable.run(rows, outputs, batch=1, count=count, seed=SEED, step=STEP)
+    assert done == count
     return outputs
+
+
+def arena_of(executable):
+    """The memory of the idle workspace that results share, as float32."""
+    _, bases = executable._idle[-1]
+    if ARENA not in executable.bases:
+        return np.zeros(0, np.float32)
+    return np.frombuffer(bases[executable.bases.index(ARENA)], np.float32)
+
+
+def spoil(executable):
+    """Fill the shared memory with NaN, but for the blocks whose gaps must stay zero."""
+    arena_of(executable)[executable.layout.reserved // 4 :] = np.nan
+
+
+def garbage(shape, dtype):
+    return np.full(shape, -777, np.int32) if dtype == "int32" else np.full(shape, np.nan, np.float32)
+
+
+def run_reference(program, inputs, dtype=None):
+    """As `run_native`, by NumPy; variables are changed."""
+    runner = ReferenceProgram(program, dtype)
+    runs = [runner.run(arrays, SEED, STEP + i)[0] for i, arrays in enumerate(inputs)]
+    return [np.stack(column) for column in zip(*runs, strict=True)]
+
+
+def same_bits(a, b):
+    """Equal to the last bit (0 and -0 differ, NaN equals itself)."""
+    return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()

@@ -177,6 +177,12 @@ def test_single_class_is_warned_of():
         losses.categorical_crossentropy(np.ones((2, 1)), np.ones((2, 1)))
 
 
+@pytest.mark.parametrize("shape", [(4,), (4, 5, 3)])
+def test_weights_that_do_not_fit(shape):
+    with pytest.raises(ValueError, match=r"sample_weight of shape .* values of shape \(4, 5\): .* \(4, 1\)"):
+        losses.MeanSquaredError()(np.zeros((4, 5, 3)), np.zeros((4, 5, 3)), np.ones(shape))
+
+
 def test_unknown_reduction():
     with pytest.raises(ValueError, match=r"sum_over_batch_size.*received 'average'"):
         losses.MeanSquaredError(reduction="average")

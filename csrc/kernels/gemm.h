@@ -10,11 +10,10 @@
 #define GEMM_TILES(x) GEMM_TO_24(x, 1) GEMM_TO_12(x, 2) GEMM_TO_8(x, 3) GEMM_TO_6(x, 4)
 #define GEMM_MAX_ROWS {24, 12, 8, 6}
 #else /* 16 */
-#define GEMM_TILES(x) GEMM_TO_12(x, 1) GEMM_TO_6(x, 2) GEMM_TO_4(x, 3)
-#define GEMM_MAX_ROWS {12, 6, 4}
+#define GEMM_TILES(x) GEMM_TO_12(x, 1) GEMM_TO_6(x, 2)
+#define GEMM_MAX_ROWS {12, 6}
 #endif
-#define GEMM_TO_4(x, v) x(v, 1) x(v, 2) x(v, 3) x(v, 4)
-#define GEMM_TO_6(x, v) GEMM_TO_4(x, v) x(v, 5) x(v, 6)
+#define GEMM_TO_6(x, v) x(v, 1) x(v, 2) x(v, 3) x(v, 4) x(v, 5) x(v, 6)
 #define GEMM_TO_8(x, v) GEMM_TO_6(x, v) x(v, 7) x(v, 8)
 #define GEMM_TO_12(x, v) GEMM_TO_8(x, v) x(v, 9) x(v, 10) x(v, 11) x(v, 12)
 #define GEMM_TO_24(x, v)                                                                                  \

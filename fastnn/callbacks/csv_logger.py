@@ -1,6 +1,5 @@
 """The metrics of every epoch in a table file."""
 
-import csv
 import os
 
 import numpy as np
@@ -47,6 +46,8 @@ class CSVLogger(Callback):
         self.keys = sorted(logs)
         if not any(key.startswith("val_") for key in self.keys):
             self.keys += [f"val_{key}" for key in self.keys]  # epochs to come may have a validation
+        import csv  # only where a file is written: it costs time at import
+
         self.writer = csv.DictWriter(self.csv_file, ["epoch", *self.keys], delimiter=self.sep)
         if self.csv_file.tell() == 0:
             self.writer.writeheader()

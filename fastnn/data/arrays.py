@@ -143,7 +143,7 @@ class Batches:
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
             raise ValueError(f"batch_size must be a positive integer, received {batch_size!r}")
         self.batch_size = int(min(batch_size, max(self.rows, 1)))
-        self.labels_checked = None  # for how many classes of each output the labels were found to be right
+        self.labels_checked = None  # the shapes of the outputs for which the labels were found to be right
 
     @property
     def arrays(self):

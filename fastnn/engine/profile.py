@@ -1,11 +1,53 @@
 """A program as a table: what each step computes, how long it takes, and how long the machine would need at least."""
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
 from fastnn.engine import native, threads
-from fastnn.graph.memory import bytes_of, flops_of
+from fastnn.engine.executable import Rows
+from fastnn.graph.memory import ITEM
+
+NO_ARITHMETIC = ("load", "store", "constant")  # opcodes that only move numbers
+
+
+class Machine:
+    """What this machine can do at best with some threads, measured when it is first asked for.
+
+    Parameters
+    ----------
+    n_threads : int
+    seconds : float
+        How long one measurement takes.
+    """
+
+    def __init__(self, n_threads, seconds=0.1):
+        self.n_threads, self.seconds = n_threads, seconds
+        self._peak, self._bandwidth = None, {}
+
+    def peak(self):
+        """Floating-point operations a second: fused multiply-adds on registers."""
+        if self._peak is None:
+            self._peak = self._together(native.measure_peak, self.seconds)
+        return self._peak
+
+    def bandwidth(self, n_bytes):
+        """Bytes a second, read and written, of copies within n_bytes: small ones stay in a cache."""
+        share = max(n_bytes / self.n_threads / 2, 1)  # a copy of so many bytes touches twice as many
+        size = min(max(2 ** math.ceil(math.log2(share)), 2**12), 2**25)
+        if size not in self._bandwidth:
+            self._bandwidth[size] = self._together(native.measure_bandwidth, size, self.seconds)
+        return self._bandwidth[size]
+
+    def least_seconds(self, flops, n_bytes):
+        """The time that no program can beat: all arithmetic at the peak, or all bytes moved once."""
+        return max(flops / self.peak(), n_bytes / self.bandwidth(n_bytes))
+
+    def _together(self, measure, *arguments):
+        """The sum over all threads measuring at once: they share power and memory."""
+        with ThreadPoolExecutor(self.n_threads) as pool:
+            return sum(pool.map(lambda _: measure(*arguments), range(self.n_threads)))
 
 
 class ProgramTable:
@@ -15,6 +57,7 @@ class ProgramTable:
     ----------
     rows : list of dict
         step, kernel, layer, shapes, flops, bytes, chunks, fused, and after `measure` microseconds and limit.
+        Host steps have no microseconds: the interpreter runs them.
     """
 
     def __init__(self, program, kind):
@@ -23,21 +66,20 @@ class ProgramTable:
         self.measured = False
 
     def measure(self, rows, batch, steps):
-        """Time every step over some iterations; the variables change as in training."""
+        """Time every step over some iterations on one batch; the variables change as in training."""
         if self.program.engine != "native":
             raise ValueError('profile: per-step times need the native engine: compile(engine="native")')
-        outputs = [
-            np.empty(t.shape, np.int32 if t.dtype == "int32" else np.float32) for t in self.program.program.outputs
-        ]
+        again = [Rows(r.array, np.tile(np.arange(batch), steps)) for r in rows]
+        results = self.program.program.outputs
+        outputs = [np.empty(t.size * steps, np.int32 if t.dtype == "int32" else np.float32) for t in results]
+        self.program.run(again, outputs, batch=batch, count=1)
         seconds = np.zeros(max(len(self.rows), 1))
-        self.program.run(rows, outputs, batch=batch)
-        for _ in range(steps):
-            self.program.run(rows, outputs, batch=batch, profile=seconds)
-        peak = native.measure_peak() * threads.get_num_threads()
-        bandwidth = native.measure_bandwidth()
+        self.program.run(again, outputs, batch=batch, count=steps, profile=seconds)
+        machine = Machine(threads.get_num_threads())
         for row, total in zip(self.rows, seconds, strict=False):
-            row["microseconds"] = total / steps * 1e6
-            row["limit"] = max(row["flops"] / peak, row["bytes"] / bandwidth) * 1e6
+            if row["kernel"] != "host":
+                row["microseconds"] = float(total) / steps * 1e6
+                row["limit"] = machine.least_seconds(row["flops"], row["bytes"]) * 1e6
         self.measured = True
 
     def __str__(self):
@@ -48,17 +90,20 @@ class ProgramTable:
         widths = [max(len(c), *(len(r[i]) for r in table)) if table else len(c) for i, c in enumerate(columns)]
         lines = ["  ".join(c.ljust(w) for c, w in zip(columns, widths, strict=True)).rstrip()]
         lines += ["  ".join(c.ljust(w) for c, w in zip(r, widths, strict=True)).rstrip() for r in table]
+        return "\n".join([*lines, self._total()])
+
+    __repr__ = __str__
+
+    def _total(self):
         flops, moved = sum(r["flops"] for r in self.rows), sum(r["bytes"] for r in self.rows)
         total = f"{self.kind} program, {self.program.engine} engine: {len(self.rows)} steps"
         total += f", {flops:,} operations, {moved:,} bytes"
         if self.program.engine == "native":
             total += f", arena {self.program.layout.arena_bytes:,} bytes"
         if self.measured:
-            took, least = (sum(r[k] for r in self.rows) for k in ("microseconds", "limit"))
+            took, least = (sum(r.get(k, 0.0) for r in self.rows) for k in ("microseconds", "limit"))
             total += f", {took:,.1f} µs (limit {least:,.1f} µs)"
-        return "\n".join([*lines, total])
-
-    __repr__ = __str__
+        return total
 
 
 def _text(value):
@@ -71,27 +116,46 @@ def _native_rows(program):
     rows = []
     for i, placed in enumerate(program.layout.steps):
         instructions = placed.draft.instructions
-        main = [x for x in instructions if placed.code is None or not _is_elementwise(x)]
-        names = [x.primitive.name for x in instructions]
         rows.append(
             {
                 "step": i,
                 "kernel": placed.kernel,
                 "layer": instructions[0].scope if instructions else "",
                 "shapes": _shapes(placed.draft),
-                "flops": flops_of(placed) if placed.kernel not in ("copy", "fill") else 0,
-                "bytes": bytes_of(placed),
+                "flops": _flops(placed),
+                "bytes": _bytes(placed),
                 "chunks": int(program.native.step_chunks[i]),
-                "fused": " ".join(names[len(main) :] if main else names) if placed.code is not None else "",
+                "fused": " ".join(_arithmetic(placed.code)),
             }
         )
     return rows
 
 
-def _is_elementwise(instruction):
-    from fastnn.graph.fuse import is_elementwise
+def _arithmetic(code):
+    """The opcodes of a step's own elementwise work."""
+    return [i.op for i in code.instructions if i.op not in NO_ARITHMETIC] if code is not None else []
 
-    return is_elementwise(instruction)
+
+def _flops(placed):
+    """Arithmetic operations of one step; one primitive may have become several steps."""
+    fused = len(_arithmetic(placed.code)) * placed.code.count if placed.code is not None else 0
+    if placed.kernel in ("elementwise", "copy", "fill"):
+        return fused
+    if placed.kernel == "reduce":
+        return fused + placed.draft.reads[0].size
+    main = placed.draft.instructions[0]
+    return fused + main.primitive.flops(main)
+
+
+def _bytes(placed):
+    """Memory that one step has to read and write, each operand once."""
+    sizes = placed.sizes
+    if placed.kernel == "copy":
+        return 2 * ITEM * math.prod(sizes[f"n{axis}"] for axis in range(6))
+    if placed.kernel == "gather":
+        return ITEM * (2 * sizes["count"] * sizes["width"] + sizes["count"])
+    reads, writes = ({id(t): t.size for t in tensors} for tensors in (placed.draft.reads, placed.draft.writes))
+    return ITEM * (sum(reads.values()) + sum(writes.values()))
 
 
 def _shapes(draft):
@@ -108,7 +172,7 @@ def _reference_rows(program):
         {
             "step": i, "kernel": x.primitive.name, "layer": x.scope,
             "shapes": f"{' '.join(_shape(t) for t in x.inputs[:2])} -> {_shape(x.outputs[0])}",
-            "flops": x.primitive.flops(x), "bytes": 4 * sum(math.prod(t.shape) for t in (*x.inputs, *x.outputs)),
+            "flops": x.primitive.flops(x), "bytes": ITEM * sum(math.prod(t.shape) for t in (*x.inputs, *x.outputs)),
             "chunks": 1, "fused": "",
         }
         for i, x in enumerate(program.instructions)

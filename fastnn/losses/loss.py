@@ -3,6 +3,8 @@
 import math
 import warnings
 
+import numpy as np
+
 from fastnn import config, ops
 from fastnn.naming import unique_name
 from fastnn.ops.primitive import canonical_dtype
@@ -134,6 +136,7 @@ def takes_labels(function):
 
 
 def check_reduction(reduction):
+    """The reduction, or a ValueError for an unknown one."""
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, received {reduction!r}")
     return reduction
@@ -185,8 +188,21 @@ def reduce_weighted(values, sample_weight=None, mask=None, reduction="sum_over_b
     if sample_weight is not None:
         sample_weight = ops.convert_to_tensor(sample_weight, str(values.dtype))
         values, sample_weight = squeeze_or_expand_to_same_rank(values, sample_weight)
+        check_weight(sample_weight.shape, values.shape)
         values = values * sample_weight
     return reduce_values(values, sample_weight, reduction)
+
+
+def check_weight(weight_shape, values_shape):
+    """Raise a ValueError for weights that cannot be broadcast to the values of the samples."""
+    try:
+        np.broadcast_shapes(tuple(weight_shape), tuple(values_shape))
+    except ValueError:
+        raise ValueError(
+            f"sample_weight of shape {tuple(weight_shape)} does not fit values of shape "
+            f"{tuple(values_shape)}: give one weight for each value, or one a sample with shape "
+            f"{(values_shape[0],) + (1,) * (len(values_shape) - 1)}"
+        ) from None
 
 
 def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):

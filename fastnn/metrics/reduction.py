@@ -1,7 +1,7 @@
 """Sums and means of values, and of functions of targets and outputs."""
 
 from fastnn import ops
-from fastnn.losses.loss import Loss, apply_mask, squeeze_or_expand_to_same_rank
+from fastnn.losses.loss import Loss, apply_mask, check_weight, squeeze_or_expand_to_same_rank
 from fastnn.metrics.base import Metric
 from fastnn.saving import registry
 
@@ -28,6 +28,7 @@ def samplewise(values, sample_weight, reduce, dtype, mask=None):
         rank = len(sample_weight.shape)
         if len(values.shape) > rank:
             values = reduce(values, axis=tuple(range(rank, len(values.shape))))
+        check_weight(sample_weight.shape, values.shape)
         sample_weight = ops.broadcast_to(sample_weight, values.shape)
         values = values * sample_weight
         if rank > 1:

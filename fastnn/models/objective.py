@@ -84,11 +84,13 @@ class Objective:
             for metric, weighted in pairs:
                 metric.update_state(y, p, weights if weighted else None)
 
-    def check_targets(self, arrays, classes):
+    def check_targets(self, arrays, shapes):
         """Raise a ValueError for class labels that are no integers in 0..classes-1 of their output."""
-        for loss, array, n in zip(self.losses or [], arrays, classes, strict=True):
-            if isinstance(loss, loss_table.SparseCategoricalCrossentropy):
-                check_labels(array, n)
+        for loss, array, shape in zip(self.losses or [], arrays, shapes, strict=True):
+            if getattr(loss, "fn", None) is loss_table.sparse_categorical_crossentropy:
+                options = loss._fn_kwargs
+                ignored = options.get("ignore_class")
+                check_labels(array if ignored is None else array[array != ignored], shape[options.get("axis", -1)])
 
     def get_config(self):
         return {

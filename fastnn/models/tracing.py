@@ -42,7 +42,7 @@ def trace_predict(model, signature, training=False):
 
 
 def _loss(model, program, x, y, predictions, weights):
-    program.classes = [p.shape[-1] if p.shape else 1 for p in predictions]
+    program.prediction_shapes = [p.shape for p in predictions]
     loss = model.compute_loss(x, y, predictions, weights)
     if loss.shape != ():
         loss = ops.sum(loss)

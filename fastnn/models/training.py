@@ -330,10 +330,10 @@ class Training(Layer):
 
     def _check_labels(self, program, data):
         """Integer labels are looked at once before any of them reaches a kernel."""
-        classes = program.program.classes
-        if data.labels_checked != classes:
-            self.objective.check_targets(data.y, classes)
-            data.labels_checked = classes
+        shapes = [shape[1:] for shape in program.program.prediction_shapes]
+        if data.labels_checked != shapes:
+            self.objective.check_targets(data.y, [(None, *shape) for shape in shapes])
+            data.labels_checked = shapes
 
     def _train_on_stream(self, batches, followers, steps, stream):
         """One epoch over an iterable of batches; returns the iterator where it goes on in the next epoch."""

@@ -110,9 +110,7 @@ def _directory(data):
 
 def _entry(data, position):
     fields = _ENTRY.unpack_from(data, position)
-    magic, _, _, flags, method, _, _, crc, packed, size, n_name, n_extra, n_comment, disk, _, mode, offset = (
-        fields
-    )
+    magic, _, _, flags, method, _, _, crc, packed, size, n_name, n_extra, n_comment, disk, _, mode, offset = fields
     _require(magic == _MAGIC_ENTRY, "damaged directory")
     begin = position + _ENTRY.size
     name = bytes(data[begin : begin + n_name]).decode("ascii")

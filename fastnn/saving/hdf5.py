@@ -146,9 +146,7 @@ class WeightsFile:
     def _dtype(self, dataset, path):
         kind, h5t = dataset.get_type(), self._h5.h5t
         floats = ("IEEE_F32LE", "IEEE_F32BE", "IEEE_F64LE", "IEEE_F64BE", "IEEE_F16LE", "IEEE_F16BE")
-        integers = (
-            f"STD_{sign}{bits}{order}" for bits in (32, 64, 8, 16) for sign in "IU" for order in ("LE", "BE")
-        )
+        integers = (f"STD_{sign}{bits}{order}" for bits in (32, 64, 8, 16) for sign in "IU" for order in ("LE", "BE"))
         for group in (floats, integers):
             if any(kind.equal(vars(h5t)[name]) for name in group):
                 return dataset.dtype

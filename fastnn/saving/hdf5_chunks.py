@@ -79,11 +79,7 @@ def fletcher32(data):
     words = np.frombuffer(data + b"\0" * (len(data) % 2), ">u2").astype(np.uint64)
     first = int(words.sum())
     second = sum(  # blocks, so that the products cannot overflow
-        int(
-            (
-                block * np.arange(len(words) - i, len(words) - i - len(block), -1, dtype=np.uint64) % 65535
-            ).sum()
-        )
+        int((block * np.arange(len(words) - i, len(words) - i - len(block), -1, dtype=np.uint64) % 65535).sum())
         for i, block in ((i, words[i : i + 65536]) for i in range(0, len(words), 65536))
     )
     first, second = ((total % 65535 or 65535) if first else 0 for total in (first, second))

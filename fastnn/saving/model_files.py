@@ -34,9 +34,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     OSError
         When writing fails; the old file is untouched.
     """
-    _check_extension(
-        filepath, ".keras", "save_model", "for weights alone use save_weights() with '.weights.h5'"
-    )
+    _check_extension(filepath, ".keras", "save_model", "for weights alone use save_weights() with '.weights.h5'")
     _check_overwrite(filepath, overwrite)
     with registry.sharing_scope():
         config = registry.serialize(model)
@@ -97,9 +95,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         For files that are damaged, hostile, or use what fastnn does not have.
     """
     where = _describe(filepath)
-    _check_extension(
-        filepath, ".keras", "load_model", "save the model with save('....keras'), in Keras 3 if need be"
-    )
+    _check_extension(filepath, ".keras", "load_model", "save the model with save('....keras'), in Keras 3 if need be")
     members = archive.unpack(_read(filepath), where)
     _check_metadata(strict_json.parse(members[archive.METADATA], f"{where}: {archive.METADATA}"), where)
     config = strict_json.parse(members[archive.CONFIG], f"{where}: {archive.CONFIG}")
@@ -172,9 +168,7 @@ def _metadata():
 def _check_metadata(metadata, where):
     version = metadata.get("keras_version")
     if not isinstance(version, str) or not version.startswith("3."):
-        raise ModelFormatError(
-            f"{where}: written by Keras {version!r:.50}; fastnn reads the files of Keras 3"
-        )
+        raise ModelFormatError(f"{where}: written by Keras {version!r:.50}; fastnn reads the files of Keras 3")
 
 
 def _optimizers(model):

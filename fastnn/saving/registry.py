@@ -160,9 +160,7 @@ def get(kind, identifier, custom_objects=None):
         return identifier()
     if callable(identifier) or hasattr(identifier, "get_config"):
         return identifier
-    raise ValueError(
-        f"Could not interpret the {kind} {identifier!r}: pass a name, an object or a configuration."
-    )
+    raise ValueError(f"Could not interpret the {kind} {identifier!r}: pass a name, an object or a configuration.")
 
 
 def _get_by_name(kind, name, custom_objects):
@@ -230,9 +228,7 @@ def serialize(obj):
         return _serialize_instance(obj)
     if callable(obj) and hasattr(obj, "__name__"):
         return _serialize_function(obj)
-    raise TypeError(
-        f"Cannot write {obj!r} into a configuration: class {type(obj).__name__} has no get_config()."
-    )
+    raise TypeError(f"Cannot write {obj!r} into a configuration: class {type(obj).__name__} has no get_config().")
 
 
 def _serialize_instance(obj):
@@ -344,9 +340,7 @@ def _deserialize_value(class_name, config, kind):
             return _deserialize_array(inner)
         if class_name == "__keras_tensor__":
             return config  # a functional model finds its own tensors
-    raise ModelFormatError(
-        f"{class_name[:100]!r} is refused: model files hold no code and no foreign objects."
-    )
+    raise ModelFormatError(f"{class_name[:100]!r} is refused: model files hold no code and no foreign objects.")
 
 
 def _deserialize_array(inner):
@@ -364,9 +358,7 @@ def dtype_name(dtype):
         inner = dtype.get("config")
         dtype = inner.get("name") if isinstance(inner, dict) else None
         if dtype not in _DTYPES:
-            raise ModelFormatError(
-                f"dtype policy {dtype!r:.100} is not supported: fastnn computes in float32"
-            )
+            raise ModelFormatError(f"dtype policy {dtype!r:.100} is not supported: fastnn computes in float32")
     return dtype
 
 
@@ -441,11 +433,7 @@ def _lambda_function(value, custom_objects):
     found = None
     if isinstance(value, str):
         found = _table("activation").get(value)
-    elif (
-        isinstance(value, dict)
-        and value.get("class_name") == "function"
-        and isinstance(value.get("config"), str)
-    ):
+    elif isinstance(value, dict) and value.get("class_name") == "function" and isinstance(value.get("config"), str):
         found = custom.get_registered_object(value["config"], custom_objects)
     if found is None or isinstance(found, type) or not callable(found):
         raise ModelFormatError(

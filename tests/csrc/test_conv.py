@@ -207,7 +207,8 @@ def test_depthwise(isa, rng, case, multiplier):
 @pytest.mark.parametrize(
     "change",
     [{"n": 3}, {"h": 9}, {"c": 4}, {"p": 7}, {"q": 7}, {"f": 6}, {"r": 4}, {"groups": 2}, {"groups": 0},
-     {"stride_h": 0}, {"dilation_w": 0}, {"n": -1}, {"r": 0}, {"h": 1 << 62}, {"pad_top": 2**63 - 1}, {"pad_left": -(2**63)}],
+     {"stride_h": 0}, {"dilation_w": 0}, {"n": -1}, {"r": 0}, {"h": 1 << 62},
+     {"pad_top": 2**63 - 1}, {"pad_left": -(2**63)}],
 )  # fmt: skip
 @pytest.mark.parametrize("step", ["conv2d", "conv2d_input_gradient", "conv2d_kernel_gradient"])
 def test_refuses_sizes_beyond_the_operands(step, change):

@@ -16,9 +16,7 @@ def copy(x, y, shape, in_strides, out_strides, in_offset=0, out_offset=0, thread
     dims = {f"n{i}": n for i, n in enumerate(sizes)}
     dims |= {f"i{i}": s for i, s in enumerate([0] * pad + list(in_strides))}
     dims |= {f"o{i}": s for i, s in enumerate([0] * pad + list(out_strides))}
-    native.run_step(
-        "copy", dims | {"in_offset": in_offset, "out_offset": out_offset}, [x, y], threads=threads
-    )
+    native.run_step("copy", dims | {"in_offset": in_offset, "out_offset": out_offset}, [x, y], threads=threads)
 
 
 def copy_view(view, base, out):
@@ -116,9 +114,7 @@ def test_empty_copy_touches_nothing():
         ((2**40, 2**40), (0, 0), (0, 0), 0, 0, "negative or too large"),
     ],
 )
-def test_refuses_a_copy_outside_its_operands(
-    shape, in_strides, out_strides, in_offset, out_offset, complaint
-):
+def test_refuses_a_copy_outside_its_operands(shape, in_strides, out_strides, in_offset, out_offset, complaint):
     x, out = np.zeros(12, np.float32), np.zeros(12, np.float32)
     with pytest.raises(ValueError, match=rf"step 0 \(copy\).*{complaint}"):
         copy(x, out, shape, in_strides, out_strides, in_offset, out_offset)
@@ -138,9 +134,7 @@ def test_fill_refuses(dims):
         native.run_step("fill", dims, [np.zeros(3, np.float32)])
 
 
-@pytest.mark.parametrize(
-    ("rows", "width", "count"), [(7, 5, 12), (1, 1, 1), (50, 1000, 300), (4, 0, 3), (4, 3, 0)]
-)
+@pytest.mark.parametrize(("rows", "width", "count"), [(7, 5, 12), (1, 1, 1), (50, 1000, 300), (4, 0, 3), (4, 3, 0)])
 @pytest.mark.parametrize("threads", [1, 3])
 def test_gather_and_scatter_add(rows, width, count, threads):
     rng = np.random.default_rng(rows)

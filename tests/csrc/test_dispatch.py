@@ -43,9 +43,7 @@ def test_what_linux_says_of_the_cpu_is_what_we_find():
     line = next(s for s in Path("/proc/cpuinfo").read_text().splitlines() if s.startswith("flags"))
     flags = set(line.split())
     assert ("avx2" in native.isas()) == ({"avx2", "fma"} <= flags)
-    assert ("avx512" in native.isas()) == (
-        {"avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags
-    )
+    assert ("avx512" in native.isas()) == ({"avx2", "fma", "avx512f", "avx512dq", "avx512bw", "avx512vl"} <= flags)
 
 
 @pytest.mark.parametrize("name", native.isas())

@@ -393,9 +393,7 @@ def test_the_iteration_slot_counts(threads):
     slot, total = floats(0, 20_000, 1), floats(0, 0, 20_000)
     views = (View(0, "scalar"), View(1, "contiguous"))
     add = (Instruction("load", 0, 0), Instruction("load", 1, 1), Instruction("add", 1, 0, 1))
-    step = Step(
-        "elementwise", (slot, total), (20_000,), Code(20_000, views, (*add, Instruction("store", 1, 1)))
-    )
+    step = Step("elementwise", (slot, total), (20_000,), Code(20_000, views, (*add, Instruction("store", 1, 1))))
     program = NativeProgram([step], 1, SHARED)
     program.run([memory], first=5, count=4, iteration=10, iteration_slot=(0, 80_000), threads=threads)
     assert (memory[:-1] == 10 + 11 + 12 + 13).all()

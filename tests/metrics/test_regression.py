@@ -45,6 +45,11 @@ def test_root_mean_squared_error():
     np.testing.assert_allclose(metrics.RootMeanSquaredError()(X, Y), np.sqrt(np.mean((X - Y) ** 2)), rtol=1e-6)
 
 
+def test_weights_that_do_not_fit():
+    with pytest.raises(ValueError, match=r"sample_weight of shape \(3,\) does not fit values of shape \(50,\)"):
+        metrics.MeanSquaredError()(X, Y, sample_weight=np.ones(3))
+
+
 def test_broadcast_is_warned_of():
     with pytest.warns(UserWarning, match=r"mean_squared_error: targets of shape \(50, 1\)"):
         metrics.MeanSquaredError()(X[:, :1], Y)

@@ -100,9 +100,7 @@ def test_files_of_keras_survive_another_round(tmp_path):
         model.save(tmp_path / "x.keras")
         again = saving.load_model(tmp_path / "x.keras")
         assert same_weights(model, again)
-        before, after = (
-            json.loads(members(p)["config.json"]) for p in (FILES / f"{name}.keras", tmp_path / "x.keras")
-        )
+        before, after = (json.loads(members(p)["config.json"]) for p in (FILES / f"{name}.keras", tmp_path / "x.keras"))
         assert [c["class_name"] for c in before["config"]["layers"]] == [
             c["class_name"] for c in after["config"]["layers"]
         ]
@@ -122,9 +120,7 @@ def test_old_formats_are_refused_with_the_repair():
 # Our own
 
 
-@pytest.mark.parametrize(
-    "optimizer", ["sgd", "adam", "rmsprop", "adagrad", "nadam", "lion", "ftrl", "adafactor"]
-)
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "rmsprop", "adagrad", "nadam", "lion", "ftrl", "adafactor"])
 def test_training_goes_on_bit_for_bit(tmp_path, optimizer):
     model = mlp(optimizer)
     model.layers[1].rate = 0.0  # the random step is not part of a file
@@ -186,9 +182,7 @@ def test_without_the_optimizer(tmp_path):
     assert same_weights(model, again)
     assert (
         "optimizer/vars"
-        not in saving.model_files.hdf5.WeightsFile(
-            members(tmp_path / "m.keras")["model.weights.h5"], "m"
-        ).groups
+        not in saving.model_files.hdf5.WeightsFile(members(tmp_path / "m.keras")["model.weights.h5"], "m").groups
     )
 
 

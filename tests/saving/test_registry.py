@@ -287,9 +287,7 @@ def test_every_public_callable_is_refused_unless_it_is_in_the_table():
                         registry.deserialize(config)
 
 
-@pytest.mark.parametrize(
-    ("kind", "config"), [("activation", MSE), ("loss", DENSE), ("layer", MSE), ("model", DENSE)]
-)
+@pytest.mark.parametrize(("kind", "config"), [("activation", MSE), ("loss", DENSE), ("layer", MSE), ("model", DENSE)])
 def test_the_kind_must_fit(kind, config):
     with pytest.raises(ModelFormatError, match="expected"):
         registry.deserialize(config, kind)

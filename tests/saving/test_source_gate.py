@@ -63,17 +63,12 @@ def forbidden(path):
             yield node.lineno, node.func.id
         elif isinstance(node, ast.Import):
             yield from ((node.lineno, a.name) for a in node.names if a.name.split(".")[0] in MODULES)
-        elif (
-            isinstance(node, ast.ImportFrom)
-            and (node.module or "").split(".")[0] in MODULES
-            and not node.level
-        ):
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in MODULES and not node.level:
             yield node.lineno, node.module
         elif isinstance(node, ast.Attribute) and node.attr in ATTRIBUTES:
             yield node.lineno, node.attr
-        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle":
-            if not (isinstance(node.value, ast.Constant) and node.value.value is False):
-                yield node.lineno, "allow_pickle"
+        elif isinstance(node, ast.keyword) and node.arg == "allow_pickle" and ast.unparse(node.value) != "False":
+            yield node.lineno, "allow_pickle"
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=str)
