@@ -1,4 +1,4 @@
-"""Timing with pytest-benchmark: rounds fitted into a time, the two engines alike, results beside the machine's best."""
+"""How everything here is timed: pytest-benchmark's rounds, fitted into a given time."""
 
 import contextlib
 import gc
@@ -8,7 +8,8 @@ from fastnn.engine import threads
 from threadpoolctl import threadpool_limits
 
 SHORTEST = 200e-6  # seconds: a round repeats a call until it takes about so long
-MOST_REPEATS = 5000
+MOST_REPEATS, MOST_ROUNDS = 2000, 50
+THREADS = sorted({1, threads.get_num_threads()})
 
 
 @contextlib.contextmanager
@@ -25,33 +26,35 @@ def elapsed(function, *arguments):
     return time.perf_counter() - start
 
 
-def repeats_for(seconds):
-    """How often a call of so many seconds is repeated in one round."""
-    return int(min(max(SHORTEST / max(seconds, 1e-9), 1), MOST_REPEATS))
+def measure(benchmark, run, seconds, warm=True):
+    """Time ``run(count)``, which does its work `count` times, in rounds that take about `seconds` together.
 
+    Parameters
+    ----------
+    warm : bool
+        False for work so slow that it is done a single time, with no round before it.
 
-def measure(benchmark, function, seconds, repeat=1, most_rounds=50, warm=True, setup=None):
-    """Time ``function()``, which does its work `repeat` times, in rounds that take `seconds` together.
-
-    A function slower than `seconds` gets one round.  `extra_info` notes the repeat: times there are for all of them.
+    Returns
+    -------
+    float
+        Seconds of one piece of work in the fastest round; ``extra_info["repeat"]`` is the count of a round.
     """
+    count = rounds = 1
     if warm:
-        if setup is not None:
-            setup()
-        took = elapsed(function)
-        rounds = int(min(max(seconds / took, 1), most_rounds))
-    else:
-        rounds = 1
+        run(1)
+        took = elapsed(run, 1)
+        count = int(min(max(SHORTEST / took, 1), MOST_REPEATS))
+        rounds = int(min(max(seconds / (took * count), 2), MOST_ROUNDS))
     gc.collect()
-    benchmark.pedantic(function, rounds=rounds, setup=setup)
-    benchmark.extra_info["repeat"] = repeat
-    return benchmark.stats.stats
+    benchmark.pedantic(run, args=(count,), rounds=rounds)
+    benchmark.extra_info["repeat"] = count
+    return benchmark.stats.stats.min / count if benchmark.stats else 0.0
 
 
-def repeated(function, count):
-    """A function that calls another `count` times."""
+def repeated(function):
+    """``run(count)`` for a function without arguments."""
 
-    def run():
+    def run(count):
         for _ in range(count):
             function()
 

@@ -6,6 +6,7 @@ instruction to the program and returns symbolic tensors.
 """
 
 import contextlib
+import math
 import threading
 
 import numpy as np
@@ -88,7 +89,7 @@ class Arithmetic:
 
     @property
     def size(self):
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def __len__(self):
         if not self.shape:
