@@ -1,7 +1,7 @@
-/* conv.c: convolution without a matrix of taps.  In NHWC the taps (s, c) of one kernel row are contiguous for each output
- * pixel, so that matrix is x itself, with rows that overlap: a GEMM over the pixels of an output row, whose batch is the
- * kernel rows.  Padding is a copy of the few rows in work, with zeros around them.  Only where the kernel is too large to
- * be read for every output row are the taps of many pixels gathered. */
+/* conv.c: convolution without a matrix of taps.  In NHWC the taps (s, c) of one kernel row are contiguous for each
+ * output pixel, so that matrix is x itself, with rows that overlap: a GEMM over the pixels of an output row, whose
+ * batch is the kernel rows.  Padding is a copy of the few rows in work, with zeros around them.  Only where the kernel
+ * is too large to be read for every output row are the taps of many pixels gathered. */
 #include "conv.h"
 
 #include <string.h>
@@ -21,7 +21,7 @@ enum {
   CHUNK_WORK = 20000,     /* nanoseconds in a chunk */
   CHUNK_PIXELS = 96,      /* output pixels in a chunk, or reading a large kernel costs more than using it */
   MAX_CHUNKS = 64,
-  STRIP = 1 << 15         /* output elements written before the epilogue reads them again */
+  STRIP = 1 << 15 /* output elements written before the epilogue reads them again */
 };
 
 /* ---- output rows whose taps all lie inside -------------------------------------------------------------------- */
@@ -73,7 +73,7 @@ static ptrdiff_t padded_rows(const fnn_conv *v) {
 static void pad_rows(const fnn_conv *v, const float *image, ptrdiff_t p, ptrdiff_t rows, float *to) {
   const ptrdiff_t xc = v->c * v->groups, width = reach(&v->columns, v->columns.out);
   const ptrdiff_t top = p * v->rows.stride - v->rows.pad, height = reach(&v->rows, rows);
-  const ptrdiff_t begin = fnn_max(0, fnn_min(width, v->columns.pad));                 /* columns of `to` that */
+  const ptrdiff_t begin = fnn_max(0, fnn_min(width, v->columns.pad));                   /* columns of `to` that */
   const ptrdiff_t end = fnn_max(begin, fnn_min(width, v->columns.in + v->columns.pad)); /* lie inside the image */
   for (ptrdiff_t i = top; i < top + height; i++, to += width * xc) {
     if (i < 0 || i >= v->rows.in) {
@@ -128,8 +128,8 @@ static void gather_pixel(const fnn_conv *v, ptrdiff_t image, ptrdiff_t p, ptrdif
   const fnn_span ps = fnn_span_of(&v->rows, p), qs = fnn_span_of(&v->columns, q);
   const ptrdiff_t run = v->columns.taps * v->c, x_row = v->columns.in * v->c;
   const ptrdiff_t before = qs.first * v->c, inside = (qs.last - qs.first) * v->c;
-  const float *x = v->x + (image * v->rows.in + fnn_span_input(&v->rows, &ps)) * x_row +
-                   fnn_span_input(&v->columns, &qs) * v->c;
+  const float *x =
+      v->x + (image * v->rows.in + fnn_span_input(&v->rows, &ps)) * x_row + fnn_span_input(&v->columns, &qs) * v->c;
   for (ptrdiff_t r = 0; r < v->rows.taps; r++, taps += run) {
     const int row_inside = r >= ps.first && r < ps.last;
     if (inside < run || !row_inside) memset(taps, 0, (size_t)run * sizeof *taps);
@@ -159,7 +159,8 @@ static void conv_gathered(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, flo
   }
 }
 
-void fnn_conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+/* Output rows begin .. end-1, counted through all images. */
+static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
   const ptrdiff_t p = v->rows.out, q = v->columns.out;
   if (q == 0) return;
   if (gathers(v)) {
@@ -190,7 +191,22 @@ void fnn_conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scr
 
 /* ---- sizes ---------------------------------------------------------------------------------------------------- */
 
-ptrdiff_t fnn_conv_scratch(const fnn_conv *v) {
+_Static_assert(sizeof(fnn_conv2d_dims) == sizeof(fnn_conv2d_input_gradient_dims) &&
+                   sizeof(fnn_conv2d_dims) == offsetof(fnn_conv2d_kernel_gradient_dims, images),
+               "the convolution steps share their sizes");
+
+fnn_conv fnn_conv_of(const fnn_step *step) {
+  const fnn_conv2d_dims *d = (const fnn_conv2d_dims *)step->dim;
+  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
+                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
+                    .n = d->n,
+                    .c = d->c,
+                    .f = d->f,
+                    .groups = d->groups};
+}
+
+/* Bytes of scratch that conv_rows needs. */
+static ptrdiff_t conv_scratch(const fnn_conv *v) {
   if (pointwise(v) || v->columns.out == 0) return 0;
   if (gathers(v)) return FNN_PRODUCT(gathered_pixels(v), v->rows.taps, v->columns.taps, v->c, (ptrdiff_t)sizeof(float));
   if (!padded(&v->rows) && !padded(&v->columns)) return 0;
@@ -205,10 +221,10 @@ double fnn_conv_work(const fnn_conv *v) {
   return 2 * outputs * taps / 100 + (inputs + outputs) * 4 / 20;
 }
 
-ptrdiff_t fnn_conv_chunk_rows(const fnn_conv *v, ptrdiff_t max_chunks) {
+/* Output rows in one chunk. */
+static ptrdiff_t chunk_rows(const fnn_conv *v) {
   const double chunks = fnn_conv_work(v) / CHUNK_WORK;
-  const ptrdiff_t most = fnn_max(1, fnn_min(max_chunks, MAX_CHUNKS));
-  const ptrdiff_t wanted = chunks < 1 ? 1 : chunks > (double)most ? most : (ptrdiff_t)chunks;
+  const ptrdiff_t wanted = chunks < 1 ? 1 : chunks < MAX_CHUNKS ? (ptrdiff_t)chunks : MAX_CHUNKS;
   const int large = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f) > LARGE_KERNEL / 4;
   const ptrdiff_t least = large ? fnn_ceil_div(CHUNK_PIXELS, fnn_max(v->columns.out, 1)) : 1;
   return fnn_max(least, fnn_ceil_div(v->n * v->rows.out, wanted));
@@ -230,39 +246,29 @@ const char *fnn_conv_check(const fnn_step *step, const fnn_conv *v, int x, int w
 
 /* ---- the step ------------------------------------------------------------------------------------------------- */
 
-static fnn_conv conv_of(const fnn_step *step) {
-  const fnn_conv2d_dims *d = (const fnn_conv2d_dims *)step->dim;
-  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
-                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
-                    .n = d->n,
-                    .c = d->c,
-                    .f = d->f,
-                    .groups = d->groups};
-}
-
 const char *fnn_conv2d_prepare(fnn_step *step) {
-  const fnn_conv v = conv_of(step);
+  const fnn_conv v = fnn_conv_of(step);
   const char *problem = fnn_conv_check(step, &v, 0, 1, 1, 2);
   if (problem) return problem;
-  if (!fnn_epilogue_fits(step, FNN_PRODUCT(v.n, v.rows.out, v.columns.out, v.f, v.groups)))
-    return "conv2d: the epilogue does not run over the output";
-  step->chunks = fnn_ceil_div(v.n * v.rows.out, fnn_conv_chunk_rows(&v, MAX_CHUNKS));
-  step->scratch_bytes = fnn_conv_scratch(&v);
+  const ptrdiff_t count = FNN_PRODUCT(v.n, v.rows.out, v.columns.out, v.f, v.groups);
+  if (!fnn_epilogue_fits(step, count)) return "conv2d: the epilogue does not run over the output";
+  step->chunks = count == 0 ? 0 : fnn_ceil_div(v.n * v.rows.out, chunk_rows(&v));
+  step->scratch_bytes = conv_scratch(&v);
   step->work = fnn_conv_work(&v);
   return step->scratch_bytes < 0 ? "conv2d: sizes overflow" : NULL;
 }
 
 void fnn_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  fnn_conv v = conv_of(step);
+  fnn_conv v = fnn_conv_of(step);
   v.x = fnn_pointer(step, worker, 0);
   v.w = fnn_pointer(step, worker, 1);
   v.y = fnn_pointer(step, worker, 2);
-  const ptrdiff_t rows = fnn_conv_chunk_rows(&v, MAX_CHUNKS), row = v.columns.out * v.f * v.groups;
+  const ptrdiff_t rows = chunk_rows(&v), row = v.columns.out * v.f * v.groups;
   const ptrdiff_t end = fnn_min(v.n * v.rows.out, (chunk + 1) * rows);
   const ptrdiff_t strip = fnn_max(1, STRIP / fnn_max(row, 1));
   for (ptrdiff_t i = chunk * rows; i < end; i += strip) {
     const ptrdiff_t stop = fnn_min(i + strip, end);
-    fnn_conv_rows(&v, i, stop, (float *)worker->scratch);
+    conv_rows(&v, i, stop, (float *)worker->scratch);
     fnn_epilogue(step, worker, i * row, stop * row);
   }
 }

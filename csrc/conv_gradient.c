@@ -7,9 +7,9 @@
 #include "epilogue.h"
 
 enum {
-  CHUNK_WORK = 20000,     /* nanoseconds in a chunk */
+  CHUNK_WORK = 20000, /* nanoseconds in a chunk */
   MAX_CHUNKS = 64,
-  PIXELS_PER_TURN = 1024, /* pixels of a chunk that pay for turning the kernel round */
+  CHUNK_PIXELS = 96,   /* pixels in a chunk, or reading the kernel costs more than using it */
   BAND = 1 << 15,         /* elements of dx that meet all taps before the next */
   COLUMNS = 64,           /* columns of B that meet all rows of A before the next: a panel stays in cache */
   DEPTH = 512             /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
@@ -21,46 +21,23 @@ static ptrdiff_t kernel_elements(const fnn_conv *v) {
   return FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f, v->groups);
 }
 
-/* The convolution whose gradient is wanted: x is dx and y is dy (operands 2 and 0). */
-static fnn_conv forward_of_input_gradient(const fnn_step *step) {
-  const fnn_conv2d_input_gradient_dims *d = (const fnn_conv2d_input_gradient_dims *)step->dim;
-  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
-                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
-                    .n = d->n,
-                    .c = d->c,
-                    .f = d->f,
-                    .groups = d->groups};
-}
-
-/* Rows of dx, counted through the images, in one chunk; each chunk turns the kernel round for itself. */
+/* Rows of dx, counted through the images, in one chunk. */
 static ptrdiff_t input_gradient_share(const fnn_conv *v) {
   const double pixels = (double)v->n * (double)v->rows.in * (double)v->columns.in;
-  const double chunks = fmin(fmin(fnn_conv_work(v) / CHUNK_WORK, pixels / PIXELS_PER_TURN), MAX_CHUNKS);
+  const double chunks = fmin(fmin(fnn_conv_work(v) / CHUNK_WORK, pixels / CHUNK_PIXELS), MAX_CHUNKS);
   return fnn_max(1, fnn_ceil_div(v->n * v->rows.in, chunks < 1 ? 1 : (ptrdiff_t)chunks));
 }
 
 const char *fnn_conv2d_input_gradient_prepare(fnn_step *step) {
-  const fnn_conv v = forward_of_input_gradient(step);
+  const fnn_conv v = fnn_conv_of(step);
   const char *problem = fnn_conv_check(step, &v, 2, 1, 1, 0);
   if (problem) return problem;
-  if (!fnn_epilogue_fits(step, FNN_PRODUCT(v.n, v.rows.in, v.columns.in, v.c, v.groups)))
-    return "conv2d_input_gradient: the epilogue does not run over the output";
-  step->scratch_bytes = fnn_multiply(kernel_elements(&v), (ptrdiff_t)sizeof(float));
-  step->chunks = fnn_ceil_div(v.n * v.rows.in, input_gradient_share(&v));
+  const ptrdiff_t count = FNN_PRODUCT(v.n, v.rows.in, v.columns.in, v.c, v.groups);
+  if (!fnn_epilogue_fits(step, count)) return "conv2d_input_gradient: the epilogue does not run over the output";
+  step->scratch_bytes = 0;
+  step->chunks = count == 0 ? 0 : fnn_ceil_div(v.n * v.rows.in, input_gradient_share(&v));
   step->work = fnn_conv_work(&v);
-  return step->scratch_bytes < 0 ? "conv2d_input_gradient: sizes overflow" : NULL;
-}
-
-/* turned (r, s, groups, f, c) from w (r, s, c, groups, f), in blocks that share cache lines on both sides. */
-static void turn_kernel(const fnn_conv *v, const float *w, float *turned) {
-  enum { BLOCK = 16 };
-  const ptrdiff_t taps = v->rows.taps * v->columns.taps, yc = v->f * v->groups, size = v->c * yc;
-  for (ptrdiff_t tap = 0; tap < taps; tap++, w += size, turned += size)
-    for (ptrdiff_t block = 0; block < v->c; block += BLOCK) {
-      const ptrdiff_t end = fnn_min(v->c, block + BLOCK);
-      for (ptrdiff_t f = 0; f < yc; f++)
-        for (ptrdiff_t c = block; c < end; c++) turned[f * v->c + c] = w[c * yc + f];
-    }
+  return NULL;
 }
 
 /* The taps r = first, first + step, .. (count of them) that read one input row, and the outputs that do: output, and
@@ -81,9 +58,9 @@ static readers readers_of(const fnn_axis *a, ptrdiff_t input) {
   return found;
 }
 
-/* Rows begin .. end-1 of dx of one image: for each column tap s a GEMM over the pixels that are read with it, whose rows of
- * C lie strides apart and whose batch is the row taps.  No zeros are multiplied, whatever the padding, strides and dilation.
- */
+/* Rows begin .. end-1 of dx of one image: for each column tap s a GEMM over the pixels that are read with it, whose
+ * rows of C lie strides apart and whose batch is the row taps.  No zeros are multiplied, whatever the padding, strides
+ * and dilation. */
 static void input_gradient_rows(const fnn_conv *v, const float *turned, const float *dy, ptrdiff_t begin, ptrdiff_t end,
                                 float *dx) {
   const fnn_axis *columns = &v->columns;
@@ -117,13 +94,13 @@ static void input_gradient_rows(const fnn_conv *v, const float *turned, const fl
 }
 
 void fnn_conv2d_input_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_conv v = forward_of_input_gradient(step);
-  const ptrdiff_t h = v.rows.in, row = v.columns.in * v.c * v.groups, dy_image = v.rows.out * v.columns.out * v.f * v.groups;
+  const fnn_conv v = fnn_conv_of(step);
+  const ptrdiff_t h = v.rows.in, row = v.columns.in * v.c * v.groups;
+  const ptrdiff_t dy_image = v.rows.out * v.columns.out * v.f * v.groups;
   const ptrdiff_t share = input_gradient_share(&v), end = fnn_min(v.n * h, (chunk + 1) * share);
   const ptrdiff_t band = fnn_max(1, BAND / fnn_max(1, row));
-  const float *dy = fnn_pointer(step, worker, 0);
-  float *dx = fnn_pointer(step, worker, 2), *turned = (float *)worker->scratch;
-  turn_kernel(&v, fnn_pointer(step, worker, 1), turned);
+  const float *dy = fnn_pointer(step, worker, 0), *turned = fnn_pointer(step, worker, 1);
+  float *dx = fnn_pointer(step, worker, 2);
   for (ptrdiff_t i = chunk * share, stop; i < end; i = stop) {
     const ptrdiff_t image = i / h, first = image * h;
     stop = fnn_min(end, fnn_min(first + h, i + band));
@@ -133,16 +110,6 @@ void fnn_conv2d_input_gradient_run(const fnn_step *step, const fnn_worker *worke
 }
 
 /* ---- the gradient for the kernel ------------------------------------------------------------------------------ */
-
-static fnn_conv forward_of_kernel_gradient(const fnn_step *step) {
-  const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
-  return (fnn_conv){.rows = {d->h, d->p, d->r, d->stride_h, d->dilation_h, d->pad_top},
-                    .columns = {d->w, d->q, d->s, d->stride_w, d->dilation_w, d->pad_left},
-                    .n = d->n,
-                    .c = d->c,
-                    .f = d->f,
-                    .groups = d->groups};
-}
 
 /* A group of images is cut into units, the blocks of dy's channels of each kernel row; a chunk is `share` of them. */
 static ptrdiff_t kernel_gradient_units(const fnn_conv *v) { return v->rows.taps * fnn_ceil_div(v->f, COLUMNS); }
@@ -156,7 +123,7 @@ static ptrdiff_t kernel_gradient_share(const fnn_conv *v, ptrdiff_t images) {
 
 const char *fnn_conv2d_kernel_gradient_prepare(fnn_step *step) {
   const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
-  const fnn_conv v = forward_of_kernel_gradient(step);
+  const fnn_conv v = fnn_conv_of(step);
   if (d->images < 1) return "conv2d_kernel_gradient: images must be at least 1";
   const ptrdiff_t groups = fnn_ceil_div(fnn_max(v.n, 0), d->images);
   const char *problem = fnn_conv_check(step, &v, 0, 2, groups, 1);
@@ -226,13 +193,12 @@ static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, f
 
 void fnn_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
-  fnn_conv v = forward_of_kernel_gradient(step);
+  fnn_conv v = fnn_conv_of(step);
   const ptrdiff_t units = kernel_gradient_units(&v), share = kernel_gradient_share(&v, d->images);
   const ptrdiff_t chunks = fnn_ceil_div(units, share), group = chunk / chunks, first = group * d->images;
   const ptrdiff_t begin = chunk % chunks * share, end = fnn_min(units, begin + share);
   v.x = (const float *)fnn_pointer(step, worker, 0) + first * v.rows.in * v.columns.in * v.c * v.groups;
   v.y = (float *)fnn_pointer(step, worker, 1) + first * v.rows.out * v.columns.out * v.f * v.groups;
   float *dw = (float *)fnn_pointer(step, worker, 2) + group * kernel_elements(&v);
-  for (ptrdiff_t unit = begin; unit < end; unit++)
-    gradient_unit(&v, unit, fnn_min(d->images, v.n - first), dw);
+  for (ptrdiff_t unit = begin; unit < end; unit++) gradient_unit(&v, unit, fnn_min(d->images, v.n - first), dw);
 }

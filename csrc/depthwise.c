@@ -114,7 +114,7 @@ const char *fnn_depthwise_conv2d_prepare(fnn_step *step) {
   const depthwise_sizes v = sizes_of(step);
   const char *problem = depthwise_check(step, &v, 0, 1, 1, 2);
   if (problem) return problem;
-  const ptrdiff_t count = v.n * output_size(&v);
+  const ptrdiff_t count = fnn_multiply(v.n, output_size(&v));
   if (!fnn_epilogue_fits(step, count)) return "depthwise_conv2d: the epilogue does not run over the output";
   step->chunks = count == 0 ? 0 : fnn_ceil_div(v.n * v.rows.out, forward_share(&v));
   return NULL;
@@ -144,7 +144,7 @@ const char *fnn_depthwise_conv2d_input_gradient_prepare(fnn_step *step) {
   if (problem) return problem;
   if (!fnn_epilogue_fits(step, FNN_PRODUCT(v.n, v.rows.in, v.columns.in, v.c)))
     return "depthwise_conv2d_input_gradient: the epilogue does not run over the output";
-  step->chunks = v.n * repeated_size(&v) == 0 ? 0 : fnn_ceil_div(v.n, share_of(&v, v.n));
+  step->chunks = fnn_multiply(v.n, repeated_size(&v)) <= 0 ? 0 : fnn_ceil_div(v.n, share_of(&v, v.n));
   return NULL;
 }
 
@@ -154,10 +154,11 @@ static void input_gradient(const depthwise_sizes *v, const float *dy, const floa
   const fnn_axis *rows = &v->rows, *columns = &v->columns;
   const ptrdiff_t channels = v->c * v->multiplier, x_row = columns->in * channels, w_row = columns->taps * channels;
   if (rows->stride == 1 && columns->stride == 1) {
-    const fnn_axis back_rows = {rows->out, rows->in, rows->taps, 1, rows->dilation,
-                                rows->dilation * (rows->taps - 1) - rows->pad};
-    const fnn_axis back_columns = {columns->out, columns->in, columns->taps, 1, columns->dilation,
-                                   columns->dilation * (columns->taps - 1) - columns->pad};
+    const fnn_axis back_rows = {rows->out, rows->in,       rows->taps,
+                                1,         rows->dilation, rows->dilation * (rows->taps - 1) - rows->pad};
+    const fnn_axis back_columns = {columns->out,      columns->in,
+                                   columns->taps,     1,
+                                   columns->dilation, columns->dilation * (columns->taps - 1) - columns->pad};
     depthwise_rows(&back_rows, &back_columns, channels, dy, w + kernel_size(v) - channels, -w_row, -channels, 0,
                    rows->in, dx);
     return;
@@ -168,18 +169,17 @@ static void input_gradient(const depthwise_sizes *v, const float *dy, const floa
       const fnn_span ps = fnn_tap_outputs(rows, r), qs = fnn_tap_outputs(columns, s);
       if (qs.begin == qs.end) continue;
       for (ptrdiff_t p = ps.begin; p < ps.end; p++)
-        fnn_kernel->depthwise(&(fnn_depthwise){
-            .channels = channels,
-            .pixels = qs.end - qs.begin,
-            .r = 1,
-            .s = 1,
-            .x = dy + (p * columns->out + qs.begin) * channels,
-            .x_pixel = channels,
-            .w = w + r * w_row + s * channels,
-            .y = dx + (p * rows->stride + r * rows->dilation - rows->pad) * x_row +
-                 fnn_span_input(columns, &qs) * channels,
-            .y_pixel = columns->stride * channels,
-            .accumulate = 1});
+        fnn_kernel->depthwise(&(fnn_depthwise){.channels = channels,
+                                               .pixels = qs.end - qs.begin,
+                                               .r = 1,
+                                               .s = 1,
+                                               .x = dy + (p * columns->out + qs.begin) * channels,
+                                               .x_pixel = channels,
+                                               .w = w + r * w_row + s * channels,
+                                               .y = dx + (p * rows->stride + r * rows->dilation - rows->pad) * x_row +
+                                                    fnn_span_input(columns, &qs) * channels,
+                                               .y_pixel = columns->stride * channels,
+                                               .accumulate = 1});
     }
 }
 
@@ -224,21 +224,21 @@ void fnn_depthwise_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_wo
   memset(dw, 0, (size_t)kernel_size(&v) * sizeof *dw);
   for (ptrdiff_t image = chunk * d->images; image < end; image++) {
     const float *from = repeat_channels(&v, x + image * rows->in * columns->in * v.c, (float *)worker->scratch);
-    for (ptrdiff_t r = 0; r < rows->taps; r++)
-      for (ptrdiff_t s = 0; s < columns->taps; s++) {
-        const fnn_span ps = fnn_tap_outputs(rows, r), qs = fnn_tap_outputs(columns, s);
-        if (ps.begin == ps.end || qs.begin == qs.end) continue;
-        fnn_kernel->depthwise_gradient(&(fnn_depthwise_gradient){
-            .channels = channels,
-            .rows = ps.end - ps.begin,
-            .pixels = qs.end - qs.begin,
-            .x = from + fnn_span_input(rows, &ps) * x_row + fnn_span_input(columns, &qs) * channels,
-            .x_row = rows->stride * x_row,
-            .x_pixel = columns->stride * channels,
-            .dy = dy + image * output_size(&v) + (ps.begin * columns->out + qs.begin) * channels,
-            .dy_row = columns->out * channels,
-            .dy_pixel = channels,
-            .dw = dw + (r * columns->taps + s) * channels});
+    for (ptrdiff_t p = 0; p < rows->out; p++) { /* all taps of one output row, while it is in cache */
+      const fnn_span ps = fnn_span_of(rows, p);
+      for (ptrdiff_t tap = ps.first * columns->taps; tap < ps.last * columns->taps; tap++) {
+        const fnn_span qs = fnn_tap_outputs(columns, tap % columns->taps);
+        const ptrdiff_t row = p * rows->stride + tap / columns->taps * rows->dilation - rows->pad;
+        if (qs.begin == qs.end) continue;
+        fnn_kernel->depthwise_gradient(
+            &(fnn_depthwise_gradient){.channels = channels,
+                                      .pixels = qs.end - qs.begin,
+                                      .x = from + row * x_row + fnn_span_input(columns, &qs) * channels,
+                                      .x_pixel = columns->stride * channels,
+                                      .dy = dy + image * output_size(&v) + (p * columns->out + qs.begin) * channels,
+                                      .dy_pixel = channels,
+                                      .dw = dw + tap * channels});
       }
+    }
   }
 }

@@ -36,13 +36,13 @@ typedef struct fnn_depthwise {
   int accumulate;
 } fnn_depthwise;
 
-/* dw[ch] += sum over u < rows, i < pixels of x[u*x_row + i*x_pixel + ch] * dy[u*dy_row + i*dy_pixel + ch] */
+/* dw[ch] += sum over i < pixels of x[i*x_pixel + ch] * dy[i*dy_pixel + ch] for ch < channels */
 typedef struct fnn_depthwise_gradient {
-  ptrdiff_t channels, rows, pixels;
+  ptrdiff_t channels, pixels;
   const float *x;
-  ptrdiff_t x_row, x_pixel;
+  ptrdiff_t x_pixel;
   const float *dy;
-  ptrdiff_t dy_row, dy_pixel;
+  ptrdiff_t dy_pixel;
   float *dw;
 } fnn_depthwise_gradient;
 

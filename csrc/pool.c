@@ -60,8 +60,8 @@ static const char *pool_check(const fnn_step *step, const pooling *v, int x, int
 }
 
 static void cut_rows(fnn_step *step, const pooling *v) {
-  const ptrdiff_t rows = v->n * v->rows.out;
-  step->chunks = small_size(v) == 0 ? 0 : fnn_ceil_div(rows, share_of(v, rows));
+  step->chunks = 0;
+  if (small_size(v) > 0) step->chunks = fnn_ceil_div(v->n * v->rows.out, share_of(v, v->n * v->rows.out));
   step->scratch_bytes = 0;
   step->work = pool_work(v);
 }
@@ -90,7 +90,8 @@ static ptrdiff_t next_run(const pooling *v, ptrdiff_t row, ptrdiff_t q, pool_run
                       .x_row = v->columns.in * v->c,
                       .first = ps.first * v->columns.taps + qs.first,
                       .number_row = v->columns.taps};
-  run->x = ((image * v->rows.in + fnn_span_input(&v->rows, &ps)) * v->columns.in + fnn_span_input(&v->columns, &qs)) * v->c;
+  const ptrdiff_t x_row = image * v->rows.in + fnn_span_input(&v->rows, &ps);
+  run->x = (x_row * v->columns.in + fnn_span_input(&v->columns, &qs)) * v->c;
   run->y = (row * v->columns.out + q) * v->c;
   return qs.end;
 }
@@ -160,8 +161,8 @@ const char *fnn_average_pool2d_gradient_prepare(fnn_step *step) {
   return NULL;
 }
 
-/* Adds the gradients of the images begin .. end-1; winner is NULL for the average.  Rows of dx are zeroed just before the
- * first window reaches them, so that they are written while in cache. */
+/* Adds the gradients of the images begin .. end-1; winner is NULL for the average.  Rows of dx are zeroed just before
+ * the first window reaches them, so that they are written while in cache. */
 static void pool_gradient(const pooling *v, ptrdiff_t begin, ptrdiff_t end, const float *dy, const int32_t *winner,
                           float *dx) {
   const ptrdiff_t x_row = v->columns.in * v->c;

@@ -9,9 +9,9 @@
 #include "fnn.h"
 
 /* fnn_<step>_prepare checks the sizes against the operands, fills chunks, scratch_bytes and work, and returns NULL or a
- * static sentence.  fnn_<step>_run does one chunk, 0 <= chunk < step->chunks; chunks run in any order, on any thread. */
-#define FNN_STEP(name, operands, ...)                 \
-  const char *fnn_##name##_prepare(fnn_step *step);   \
+ * static sentence.  fnn_<step>_run does one chunk, 0 <= chunk < step->chunks; chunks run in any order and thread. */
+#define FNN_STEP(name, operands, ...)               \
+  const char *fnn_##name##_prepare(fnn_step *step); \
   void fnn_##name##_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk);
 #include "steps.def"
 #undef FNN_STEP

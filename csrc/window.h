@@ -1,5 +1,5 @@
-/* window.h: one axis of a sliding window (convolution, pooling), cut into spans that read the same taps. Nothing is padded:
- * outputs at an edge are spans of their own, with the taps that lie inside. */
+/* window.h: one axis of a sliding window (convolution, pooling), cut into spans that read the same taps.  Nothing is
+ * padded: outputs at an edge are spans of their own, with the taps that lie inside. */
 #ifndef FNN_WINDOW_H
 #define FNN_WINDOW_H
 

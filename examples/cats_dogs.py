@@ -42,7 +42,7 @@ def draw(path, model, picture):
     """Draw the picture, and for each filter of the first layer the filter and below it where it finds its pattern."""
     filters = model.layers[1].get_weights()[0]
     filters = (filters - filters.min()) / np.ptp(filters)
-    maps = keras.Model(model.inputs, model.layers[3].output).predict(picture[None], verbose=0)[0]
+    maps = keras.Sequential(model.layers[:4]).predict(picture[None], verbose=0)[0]
     figure, axes = plt.subplots(4, 9, figsize=(14, 6.5), layout="constrained", subplot_kw={"xticks": [], "yticks": []})
     axes[0, 0].imshow(picture / 255)
     for i in range(16):

@@ -14,7 +14,7 @@ SEED, STEP = 5, 2**33 + 3
 def shared(program):
     """The native executable of a program, with even the smallest steps cut among the threads."""
     executable = NativeExecutable(program)
-    executable.native = native.NativeProgram(executable.steps, len(executable.bases), 0.0)
+    executable.native = native.NativeProgram(executable.steps, len(executable.bases), share_above=1e-6)
     return executable
 
 

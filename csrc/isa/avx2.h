@@ -80,11 +80,11 @@ FNN_INLINE vi vi_select(vm m, vi a, vi b) { return _mm256_blendv_epi8(b, a, _mm2
 
 /* ---- across the lanes ----------------------------------------------------------------------------------------- */
 
-#define FNN_FOLD(name, fold128, fold_lane)                                               \
-  FNN_INLINE float name(vf v) {                                                          \
-    __m128 four = fold128(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1));       \
-    __m128 two = fold128(four, _mm_movehl_ps(four, four));                               \
-    return _mm_cvtss_f32(fold_lane(two, _mm_shuffle_ps(two, two, 1)));                   \
+#define FNN_FOLD(name, fold128, fold_lane)                                         \
+  FNN_INLINE float name(vf v) {                                                    \
+    __m128 four = fold128(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)); \
+    __m128 two = fold128(four, _mm_movehl_ps(four, four));                         \
+    return _mm_cvtss_f32(fold_lane(two, _mm_shuffle_ps(two, two, 1)));             \
   }
 FNN_FOLD(vf_sum, _mm_add_ps, _mm_add_ss)
 FNN_FOLD(vf_hmax, _mm_max_ps, _mm_max_ss)

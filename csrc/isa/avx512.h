@@ -59,12 +59,8 @@ FNN_INLINE vi vf_bits(vf a) { return _mm512_castps_si512(a); }
 FNN_INLINE vf vf_from_bits(vi a) { return _mm512_castsi512_ps(a); }
 FNN_INLINE vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 FNN_INLINE void vi_store(int32_t *p, vi v) { _mm512_storeu_si512(p, v); }
-FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) {
-  return _mm512_maskz_loadu_epi32(vm_first(count), p);
-}
-FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) {
-  _mm512_mask_storeu_epi32(p, vm_first(count), v);
-}
+FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) { return _mm512_maskz_loadu_epi32(vm_first(count), p); }
+FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) { _mm512_mask_storeu_epi32(p, vm_first(count), v); }
 FNN_INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 FNN_INLINE vi vi_iota(void) { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
 FNN_INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }
@@ -86,14 +82,14 @@ FNN_INLINE vi vi_select(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b,
 
 /* ---- across the lanes ----------------------------------------------------------------------------------------- */
 
-#define FNN_FOLD(name, fold256, fold128, fold_lane)                                        \
-  FNN_INLINE float name(vf v) {                                                            \
-    __m256 low = _mm512_castps512_ps256(v);                                                \
-    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));        \
-    __m256 half = fold256(low, high);                                                      \
-    __m128 four = fold128(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));   \
-    __m128 two = fold128(four, _mm_movehl_ps(four, four));                                 \
-    return _mm_cvtss_f32(fold_lane(two, _mm_shuffle_ps(two, two, 1)));                     \
+#define FNN_FOLD(name, fold256, fold128, fold_lane)                                      \
+  FNN_INLINE float name(vf v) {                                                          \
+    __m256 low = _mm512_castps512_ps256(v);                                              \
+    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(v), 1));      \
+    __m256 half = fold256(low, high);                                                    \
+    __m128 four = fold128(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1)); \
+    __m128 two = fold128(four, _mm_movehl_ps(four, four));                               \
+    return _mm_cvtss_f32(fold_lane(two, _mm_shuffle_ps(two, two, 1)));                   \
   }
 FNN_FOLD(vf_sum, _mm256_add_ps, _mm_add_ps, _mm_add_ss)
 FNN_FOLD(vf_hmax, _mm256_max_ps, _mm_max_ps, _mm_max_ss)

@@ -73,7 +73,9 @@ FNN_INLINE void vi_store(int32_t *p, vi v) { vst1q_s32(p, v); }
 FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) {
   return vf_bits(vf_load_first((const float *)p, count));
 }
-FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) { vf_store_first((float *)p, vf_from_bits(v), count); }
+FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) {
+  vf_store_first((float *)p, vf_from_bits(v), count);
+}
 FNN_INLINE vi vi_set1(int32_t x) { return vdupq_n_s32(x); }
 FNN_INLINE vi vi_iota(void) {
   static const int32_t iota[FNN_LANES] = {0, 1, 2, 3};

@@ -1,6 +1,6 @@
 /* depthwise.h: depthwise convolution and its kernel gradient, vectors over channels.  Contracts in kernel.h. */
 
-enum { DEPTHWISE_PIXELS = 4 }; /* sums at a time: as many chains of additions hide the latency of one */
+enum { DEPTHWISE_PIXELS = 8 }; /* outputs at a time: each vector of w serves them all */
 
 /* One vector of channels (the first `count` of it) for `pixels` <= DEPTHWISE_PIXELS outputs. */
 FNN_INLINE void depthwise_pixels(const fnn_depthwise *g, const float *x, const float *w, float *y, ptrdiff_t count,
@@ -31,18 +31,16 @@ static void depthwise(const fnn_depthwise *g) {
 }
 
 FNN_INLINE void depthwise_gradient_channels(const fnn_depthwise_gradient *g, ptrdiff_t ch, ptrdiff_t count) {
-  vf sum[DEPTHWISE_PIXELS];
-  for (int j = 0; j < DEPTHWISE_PIXELS; j++) sum[j] = vf_zero();
-  for (ptrdiff_t u = 0; u < g->rows; u++) {
-    const float *x = g->x + u * g->x_row + ch, *dy = g->dy + u * g->dy_row + ch;
-    ptrdiff_t i = 0;
-    for (; i + DEPTHWISE_PIXELS <= g->pixels; i += DEPTHWISE_PIXELS)
-      for (int j = 0; j < DEPTHWISE_PIXELS; j++)
-        sum[j] = vf_fma(vf_load_first(x + (i + j) * g->x_pixel, count),
-                        vf_load_first(dy + (i + j) * g->dy_pixel, count), sum[j]);
-    for (; i < g->pixels; i++)
-      sum[0] = vf_fma(vf_load_first(x + i * g->x_pixel, count), vf_load_first(dy + i * g->dy_pixel, count), sum[0]);
-  }
+  vf sum[4]; /* four chains of additions hide the latency of one */
+  for (int j = 0; j < 4; j++) sum[j] = vf_zero();
+  const float *x = g->x + ch, *dy = g->dy + ch;
+  ptrdiff_t i = 0;
+  for (; i + 4 <= g->pixels; i += 4)
+    for (int j = 0; j < 4; j++)
+      sum[j] = vf_fma(vf_load_first(x + (i + j) * g->x_pixel, count), vf_load_first(dy + (i + j) * g->dy_pixel, count),
+                      sum[j]);
+  for (; i < g->pixels; i++)
+    sum[0] = vf_fma(vf_load_first(x + i * g->x_pixel, count), vf_load_first(dy + i * g->dy_pixel, count), sum[0]);
   const vf total = vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3]));
   vf_store_first(g->dw + ch, vf_add(vf_load_first(g->dw + ch, count), total), count);
 }

@@ -16,9 +16,9 @@
 #define GEMM_TO_6(x, v) x(v, 1) x(v, 2) x(v, 3) x(v, 4) x(v, 5) x(v, 6)
 #define GEMM_TO_8(x, v) GEMM_TO_6(x, v) x(v, 7) x(v, 8)
 #define GEMM_TO_12(x, v) GEMM_TO_8(x, v) x(v, 9) x(v, 10) x(v, 11) x(v, 12)
-#define GEMM_TO_24(x, v)                                                                                  \
-  GEMM_TO_12(x, v) x(v, 13) x(v, 14) x(v, 15) x(v, 16) x(v, 17) x(v, 18) x(v, 19) x(v, 20) x(v, 21) x(v, 22) \
-  x(v, 23) x(v, 24)
+#define GEMM_TO_24(x, v) \
+  GEMM_TO_12(x, v)       \
+  x(v, 13) x(v, 14) x(v, 15) x(v, 16) x(v, 17) x(v, 18) x(v, 19) x(v, 20) x(v, 21) x(v, 22) x(v, 23) x(v, 24)
 
 /* Loops over a tile must vanish, or the accumulators live in memory. */
 #if defined(__clang__)
@@ -36,12 +36,11 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
   vf sum[24][4];
   const ptrdiff_t a_row = g->a_row, a_col = g->a_col, b_row = g->b_row, c_row = g->c_row, k = g->k;
   GEMM_UNROLL
-  for (int i = 0; i < rows; i++)
-    GEMM_UNROLL
-    for (int v = 0; v < vectors; v++) {
-      const float *from = c + i * c_row + v * FNN_LANES;
-      sum[i][v] = !g->accumulate ? vf_zero() : tail && v == vectors - 1 ? vf_load_first(from, last) : vf_load(from);
-    }
+  for (int i = 0; i < rows; i++) GEMM_UNROLL
+  for (int v = 0; v < vectors; v++) {
+    const float *from = c + i * c_row + v * FNN_LANES;
+    sum[i][v] = !g->accumulate ? vf_zero() : tail && v == vectors - 1 ? vf_load_first(from, last) : vf_load(from);
+  }
   for (ptrdiff_t batch = g->batch; batch > 0; batch--, a += g->a_batch, b += g->b_batch) {
     /* three pointers, eight rows from each: so many strides fit the integer registers */
     const float *al[3] = {a, rows > 8 ? a + 8 * a_row : a, rows > 16 ? a + 16 * a_row : a}, *bl = b;
@@ -59,26 +58,25 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
     }
   }
   GEMM_UNROLL
-  for (int i = 0; i < rows; i++)
-    GEMM_UNROLL
-    for (int v = 0; v < vectors; v++) {
-      float *to = c + i * c_row + v * FNN_LANES;
-      if (tail && v == vectors - 1)
-        vf_store_first(to, sum[i][v], last);
-      else
-        vf_store(to, sum[i][v]);
-    }
+  for (int i = 0; i < rows; i++) GEMM_UNROLL
+  for (int v = 0; v < vectors; v++) {
+    float *to = c + i * c_row + v * FNN_LANES;
+    if (tail && v == vectors - 1)
+      vf_store_first(to, sum[i][v], last);
+    else
+      vf_store(to, sum[i][v]);
+  }
 }
 
 /* A function for each size of tile, and the table of them. */
 typedef void gemm_tile_function(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last);
 
-#define GEMM_FUNCTION(vectors, rows)                                                                    \
+#define GEMM_FUNCTION(vectors, rows)                                                                                 \
   static void gemm_##rows##x##vectors(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last) { \
-    if (last == FNN_LANES)                                                                              \
-      gemm_tile(g, a, b, c, last, rows, vectors, 0);                                                    \
-    else                                                                                                \
-      gemm_tile(g, a, b, c, last, rows, vectors, 1);                                                    \
+    if (last == FNN_LANES)                                                                                           \
+      gemm_tile(g, a, b, c, last, rows, vectors, 0);                                                                 \
+    else                                                                                                             \
+      gemm_tile(g, a, b, c, last, rows, vectors, 1);                                                                 \
   }
 GEMM_TILES(GEMM_FUNCTION)
 

@@ -1,11 +1,11 @@
 /* pool.h: pooling and its gradients, vectors over channels.  Contract: fnn_pool in kernel.h, rows of kernels.def. */
 
 /* Calls body(g, i, ch, count, ...) for every output i and vector of channels; count is a constant but for the last. */
-#define POOL_EACH(g, body, ...)                                                                            \
-  for (ptrdiff_t i = 0; i < (g)->pixels; i++) {                                                            \
-    ptrdiff_t ch = 0;                                                                                      \
-    for (; ch + FNN_LANES <= (g)->channels; ch += FNN_LANES) body((g), i, ch, FNN_LANES, __VA_ARGS__);     \
-    if (ch < (g)->channels) body((g), i, ch, (g)->channels - ch, __VA_ARGS__);                             \
+#define POOL_EACH(g, body, ...)                                                                        \
+  for (ptrdiff_t i = 0; i < (g)->pixels; i++) {                                                        \
+    ptrdiff_t ch = 0;                                                                                  \
+    for (; ch + FNN_LANES <= (g)->channels; ch += FNN_LANES) body((g), i, ch, FNN_LANES, __VA_ARGS__); \
+    if (ch < (g)->channels) body((g), i, ch, (g)->channels - ch, __VA_ARGS__);                         \
   }
 
 FNN_INLINE void max_pool_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *x, float *y,
@@ -25,9 +25,8 @@ FNN_INLINE void max_pool_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, pt
   vi_store_first(winner + i * g->channels + ch, number, count);
 }
 
-static void max_pool(const fnn_pool *g, const float *x, float *y, int32_t *winner) {
-  POOL_EACH(g, max_pool_vector, x, y, winner)
-}
+static void max_pool(const fnn_pool *g, const float *x, float *y,
+                     int32_t *winner){POOL_EACH(g, max_pool_vector, x, y, winner)}
 
 FNN_INLINE void max_pool_gradient_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *dy,
                                          const int32_t *winner, float *dx) {
@@ -42,21 +41,19 @@ FNN_INLINE void max_pool_gradient_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff
     }
 }
 
-static void max_pool_gradient(const fnn_pool *g, const float *dy, const int32_t *winner, float *dx) {
-  POOL_EACH(g, max_pool_gradient_vector, dy, winner, dx)
-}
+static void max_pool_gradient(const fnn_pool *g, const float *dy, const int32_t *winner,
+                              float *dx){POOL_EACH(g, max_pool_gradient_vector, dy, winner, dx)}
 
-FNN_INLINE void average_pool_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *x,
-                                    float *y) {
+FNN_INLINE
+    void average_pool_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *x, float *y) {
   vf sum = vf_zero();
   x += i * g->x_pixel + ch;
   for (ptrdiff_t u = 0; u < g->r; u++)
-    for (ptrdiff_t v = 0; v < g->s; v++)
-      sum = vf_add(sum, vf_load_first(x + u * g->x_row + v * g->channels, count));
+    for (ptrdiff_t v = 0; v < g->s; v++) sum = vf_add(sum, vf_load_first(x + u * g->x_row + v * g->channels, count));
   vf_store_first(y + i * g->channels + ch, vf_div(sum, vf_set1((float)(g->r * g->s))), count);
 }
 
-static void average_pool(const fnn_pool *g, const float *x, float *y) { POOL_EACH(g, average_pool_vector, x, y) }
+static void average_pool(const fnn_pool *g, const float *x, float *y){POOL_EACH(g, average_pool_vector, x, y)}
 
 FNN_INLINE void average_pool_gradient_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count,
                                              const float *dy, float *dx) {

@@ -9,6 +9,7 @@ from fastnn.engine import native, threads
 from fastnn.engine.executable import Rows
 from fastnn.graph.memory import ITEM
 
+ROUNDS = 10  # of a measurement: their median is not moved by what else the machine does
 NO_ARITHMETIC = ("load", "store", "constant")  # opcodes that only move numbers
 
 
@@ -66,19 +67,21 @@ class ProgramTable:
         self.measured = False
 
     def measure(self, rows, batch, steps):
-        """Time every step over some iterations on one batch; the variables change as in training."""
+        """Time every step over some iterations on one batch, the median of a few rounds; variables change as in training."""
         if self.program.engine != "native":
             raise ValueError('profile: per-step times need the native engine: compile(engine="native")')
-        again = [Rows(r.array, np.tile(np.arange(batch), steps)) for r in rows]
+        count = max(steps // ROUNDS, 1)
+        again = [Rows(r.array, np.tile(np.arange(batch), count)) for r in rows]
         results = self.program.program.outputs
-        outputs = [np.empty(t.size * steps, np.int32 if t.dtype == "int32" else np.float32) for t in results]
-        self.program.run(again, outputs, batch=batch, count=1)
-        seconds = np.zeros(max(len(self.rows), 1))
-        self.program.run(again, outputs, batch=batch, count=steps, profile=seconds)
+        outputs = [np.empty(t.size * count, np.int32 if t.dtype == "int32" else np.float32) for t in results]
+        self.program.run(again, outputs, batch=batch, count=count)
+        rounds = np.zeros((-(-steps // count), max(len(self.rows), 1)))
+        for seconds in rounds:
+            self.program.run(again, outputs, batch=batch, count=count, profile=seconds)
         machine = Machine(threads.get_num_threads())
-        for row, total in zip(self.rows, seconds, strict=False):
+        for row, total in zip(self.rows, np.median(rounds, axis=0), strict=False):
             if row["kernel"] != "host":
-                row["microseconds"] = float(total) / steps * 1e6
+                row["microseconds"] = float(total) / count * 1e6
                 row["limit"] = machine.least_seconds(row["flops"], row["bytes"]) * 1e6
         self.measured = True
 

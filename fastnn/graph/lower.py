@@ -126,14 +126,20 @@ class Lowering:
         """`result` is `source` under another shape."""
         self.same_memory[id(result)] = source
 
+    def rearranged(self, x, shape, strides):
+        """A new tensor of a shape, read from x with these strides (elements)."""
+        from fastnn.ops.shape import contiguous_strides
+
+        y = self.temporary(shape, x.dtype)
+        self.copy(x, y, shape, strides, contiguous_strides(shape))
+        return y
+
     def transposed(self, x, axes):
         """A copy of x with its axes in another order."""
         from fastnn.ops.shape import contiguous_strides
 
-        y = self.temporary(tuple(x.shape[a] for a in axes), x.dtype)
         strides = contiguous_strides(x.shape)
-        self.copy(x, y, y.shape, [strides[a] for a in axes], contiguous_strides(y.shape))
-        return y
+        return self.rearranged(x, tuple(x.shape[a] for a in axes), [strides[a] for a in axes])
 
     def copy(self, x, y, shape, in_strides, out_strides, in_offset=0, out_offset=0, updates=False):
         """y[out_offset + sum i*out_stride] = x[in_offset + sum i*in_stride]; `updates`: the rest of y stays."""

@@ -97,7 +97,7 @@ class Inspection(Layer):
         x, y : arrays
         batch_size : int
         steps : int
-            How many steps are averaged.
+            How many steps are run, in rounds of which the median is shown.
 
         Returns
         -------

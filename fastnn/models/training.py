@@ -308,7 +308,7 @@ class Training(Layer):
         self._check_labels(program, data)
         rows, seed, done = self._rows(data, index), self._draw_seed(), 0
         every = followers.needs_batches
-        while done < count and not (every and self.stop_training):
+        while done < count and not (every and done and self.stop_training):
             if every:
                 followers.on_train_batch_begin(offset + done)
             ran = program.run(

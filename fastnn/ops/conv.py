@@ -145,7 +145,11 @@ class Conv2DInputGradient(_Convolution):
     def lower(self, lowering, instruction):
         attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
         sizes = self.geometry(*self.shapes(instruction), **attributes)
-        lowering.step("conv2d_input_gradient", instruction.inputs, instruction.outputs, sizes, instruction)
+        dy, w = instruction.inputs
+        r, s, c, f = w.shape
+        groups = attributes["groups"]
+        turned = lowering.rearranged(w, (r, s, groups, f // groups, c), (s * c * f, c * f, f // groups, 1, f))
+        lowering.step("conv2d_input_gradient", (dy, turned), instruction.outputs, sizes, instruction)
 
 
 class Conv2DKernelGradient(_Convolution):

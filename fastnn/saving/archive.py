@@ -104,7 +104,7 @@ def _directory(data):
     for entry in sorted(entries, key=lambda entry: entry["offset"]):
         _require(entry["offset"] == position, f"{entry['name']}: overlaps with another member, or a gap")
         position = _locate(data, entry)
-    _require(position == start, "data between the members and the directory")
+    _require(position == start, "data before the directory that no member owns")
     return entries
 
 

@@ -12,7 +12,7 @@ import zlib
 import numpy as np
 
 from fastnn.saving.errors import ModelFormatError
-from fastnn.saving.hdf5_chunks import join_chunks
+from fastnn.saving.hdf5_chunks import UNDO, join_chunks
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
 CHECKSUM = "fastnn_crc32"  # an attribute of the datasets that we write
@@ -172,6 +172,7 @@ class WeightsFile:
 
     def _join(self, dataset, plan, dtype, shape, path):
         filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
+        _require(set(filters) <= UNDO.keys(), path, "compressed in another way than gzip, shuffle and fletcher32")
         lengths = tuple(map(int, plan.get_chunk()))
         whole = all(0 < n <= m for n, m in zip(lengths, shape, strict=True))
         _require(whole, path, "chunks larger than the array")
@@ -187,9 +188,8 @@ class WeightsFile:
             info = dataset.get_chunk_info(i)
             begin, end = info.byte_offset, info.byte_offset + info.size
             _require(begin is not None and end <= len(self.data), path, "a chunk lies outside of the file")
-            _require(info.filter_mask == 0, path, "chunks stored in different ways are not read")
             self._account(info.size, path)
-            chunks[tuple(map(int, info.chunk_offset))] = memoryview(self.data)[begin:end]
+            chunks[tuple(map(int, info.chunk_offset))] = info.filter_mask, memoryview(self.data)[begin:end]
         return join_chunks(chunks, lengths, filters, dtype, shape, path)
 
     def _account(self, size, path):

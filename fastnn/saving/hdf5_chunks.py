@@ -15,12 +15,12 @@ def join_chunks(chunks, lengths, filters, dtype, shape, path):
 
     Parameters
     ----------
-    chunks : dict of tuple of int to memoryview
-        The bytes of each chunk by the index of its first element.
+    chunks : dict of tuple of int to (int, memoryview)
+        By the index of a chunk's first element: a bit for each filter that was left out, and the bytes.
     lengths : tuple of int
         Shape of a chunk.  Chunks at the upper ends of the array are stored whole.
     filters : list of int
-        HDF5 filter numbers, in the order in which they were applied.
+        HDF5 filter numbers, keys of `UNDO`, in the order in which they were applied.
     dtype : dtype
     shape : tuple of int
     path : str
@@ -30,13 +30,12 @@ def join_chunks(chunks, lengths, filters, dtype, shape, path):
     -------
     array of the shape
     """
-    if not set(filters) <= {_DEFLATE, _SHUFFLE, _FLETCHER32}:
-        raise ModelFormatError(f"{path}: compressed in another way than gzip, shuffle and fletcher32")
     size = math.prod(lengths) * dtype.itemsize
     result, missing = np.zeros(shape, dtype), math.prod(shape)
-    for start, data in chunks.items():
-        for number in reversed(filters):
-            data = _UNDO[number](data, size, dtype.itemsize, path)
+    for start, (left_out, data) in chunks.items():
+        for i, number in reversed(list(enumerate(filters))):
+            if not left_out >> i & 1:
+                data = UNDO[number](data, size, dtype.itemsize, path)
         if len(data) != size:
             raise ModelFormatError(f"{path}: a chunk of {len(data)} bytes, expected {size}")
         if len(start) != len(shape) or any(
@@ -86,4 +85,4 @@ def fletcher32(data):
     return second << 16 | first
 
 
-_UNDO = {_DEFLATE: _inflate, _SHUFFLE: _unshuffle, _FLETCHER32: _check_fletcher32}
+UNDO = {_DEFLATE: _inflate, _SHUFFLE: _unshuffle, _FLETCHER32: _check_fletcher32}

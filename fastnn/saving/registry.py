@@ -311,7 +311,7 @@ def deserialize(config, kind=None, custom_objects=None):
     """
     if kind is not None and isinstance(config, str):
         return get(kind, config, custom_objects)
-    if config is None or isinstance(config, (str, bool, int, float)):
+    if config is None or (kind is None and isinstance(config, (str, bool, int, float))):
         return config
     if isinstance(config, (list, tuple)):
         return [deserialize(entry, kind, custom_objects) for entry in config]
@@ -401,9 +401,14 @@ def _deserialize_instance(config, kind, custom_objects):
             budget.charge((inner[key],) * dimensions)
     if _home.get(cls, ("", ""))[1] == "Lambda":
         inner = _lambda_settings(inner, custom_objects)
-    with custom.CustomObjectScope(custom_objects):
-        obj = cls.from_config(_settings(inner))
-        _finish(obj, config)
+    try:
+        with custom.CustomObjectScope(custom_objects):
+            obj = cls.from_config(_settings(inner))
+            _finish(obj, config)
+    except (ModelFormatError, MemoryError):
+        raise
+    except Exception as error:  # arguments of wrong types and values fail in every way there is
+        raise ModelFormatError(f"{cls.__name__}: {type(error).__name__}: {error}") from error
     if maps is not None and type(shared) is int:
         maps[1][shared] = obj
     return obj

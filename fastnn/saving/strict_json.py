@@ -9,7 +9,7 @@ from fastnn.saving.errors import ModelFormatError
 MAX_BYTES = 8 << 20
 MAX_DEPTH = 100
 MAX_STRING = 10_000
-MAX_OBJECTS = 50_000  # dicts with a class_name
+MAX_OBJECTS = 15_000  # dicts with a class_name: some 2,500 layers, built in a second
 MAX_INTEGER = 1 << 64
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
@@ -39,6 +39,8 @@ def parse(data, where):
         if len(data) > MAX_BYTES:
             raise ModelFormatError(f"longer than {MAX_BYTES} bytes")
         text = bytes(data).decode("utf-8")
+        if text.count('"class_name"') > MAX_OBJECTS:  # before the time to parse it is spent
+            raise ModelFormatError(f"more than {MAX_OBJECTS} objects")
         _check_depth(text)
         value = json.loads(
             text,

@@ -73,6 +73,11 @@ def input_gradient(v, dy, w):
     return dx
 
 
+def turned(v, w):
+    """The kernel as the input gradient reads it: (r, s, groups, f, c)."""
+    return np.ascontiguousarray(w.reshape(v.r, v.s, v.c, v.groups, v.f).transpose(0, 1, 3, 4, 2))
+
+
 def kernel_gradient(v, x, dy):
     dw = np.zeros((v.r, v.s, v.c, v.f * v.groups))
     for i, j, out, place in v.taps():
@@ -91,7 +96,7 @@ def check_all(v, make, exact, images=2):
     x, w, dy = make(*x_shape), make(*w_shape), make(*y_shape)
     groups = -(-v.n // images)
     (y,) = run_all_threads("conv2d", v.dims(), [x, w], [y_shape])
-    (dx,) = run_all_threads("conv2d_input_gradient", v.dims(), [dy, w], [x_shape])
+    (dx,) = run_all_threads("conv2d_input_gradient", v.dims(), [dy, turned(v, w)], [x_shape])
     (parts,) = run_all_threads("conv2d_kernel_gradient", v.dims(images=images), [x, dy], [(groups, *w_shape)])
     d = [a.astype(np.float64) for a in (x, w, dy)]
     m = [np.abs(a) for a in d]
@@ -169,7 +174,7 @@ def test_epilogue(isa, rng, case):
     x_shape, w_shape, y_shape = shapes(case)
     x, w, dy = integers(rng, *x_shape), integers(rng, *w_shape), integers(rng, *y_shape)
     check_epilogue("conv2d", case.dims(), [x, w], y_shape, rng)
-    check_epilogue("conv2d_input_gradient", case.dims(), [dy, w], x_shape, rng)
+    check_epilogue("conv2d_input_gradient", case.dims(), [dy, turned(case, w)], x_shape, rng)
 
 
 @pytest.mark.parametrize("multiplier", [1, 2, 3])

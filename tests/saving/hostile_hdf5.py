@@ -106,11 +106,6 @@ def partly(file):
     file.create_dataset("0", (100, 100), "f4", chunks=(10, 10))[:10] = 1
 
 
-def skipped_filter(file):
-    dataset = file.create_dataset("0", (6, 5), "f4", chunks=(6, 5), compression="gzip")
-    dataset.id.write_direct_chunk((0, 0), KERNEL.tobytes(), filter_mask=1)
-
-
 def wrong_checksum_type(file):
     file["0"] = KERNEL
     file["0"].attrs[hdf5.CHECKSUM] = "x" * 1000
@@ -151,7 +146,6 @@ HOSTILE = {
     "unknown filter": lambda f: f.create_dataset(
         "0", shape=(6, 5), dtype="f4", chunks=(6, 5), compression=32015, allow_unknown_filter=True
     ),
-    "skipped filter": skipped_filter,
     "string": lambda f: f.create_dataset("0", data="text"),
     "bytes": lambda f: f.create_dataset("0", data=np.array([b"text"])),
     "vlen": lambda f: f.create_dataset("0", (3,), h5py.vlen_dtype(np.float32)),

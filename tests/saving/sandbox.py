@@ -72,14 +72,14 @@ def io_of(data):
 
 
 def attempt(function):
-    start = time.perf_counter()
+    start = time.process_time()
     try:
         function()
-        return "accepted", "", time.perf_counter() - start
+        return "accepted", "", time.process_time() - start
     except saving.ModelFormatError as error:
-        return "refused", str(error), time.perf_counter() - start
+        return "refused", str(error), time.process_time() - start
     except BaseException as error:
-        return type(error).__name__, str(error)[:200], time.perf_counter() - start
+        return type(error).__name__, str(error)[:200], time.process_time() - start
 
 
 def main(folder):

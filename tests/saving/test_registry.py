@@ -293,6 +293,27 @@ def test_the_kind_must_fit(kind, config):
         registry.deserialize(config, kind)
 
 
+def test_a_shared_object_must_fit_where_it_is_used_again():
+    config = registry.serialize([Dense(2)] * 2)
+    config[0]["shared_object_id"] = config[1]["shared_object_id"] = 1
+    with registry.sharing_scope():
+        registry.deserialize(config[0])
+        with pytest.raises(ModelFormatError, match="Expected a loss, received the layer Dense"):
+            registry.deserialize(config[1], "loss")
+
+
+def test_custom_objects_do_not_lift_the_kind():
+    config = {**MSE, "module": "mine", "registered_name": "mine"}
+    with pytest.raises(ModelFormatError, match="where a layer is expected"):
+        registry.deserialize(config, "layer", {"mine": fastnn.losses.MeanSquaredError})
+
+
+@pytest.mark.parametrize("config", [3, {"units": 3}, {"class_name": "Dense"}, object(), {1, 2}])
+def test_what_is_no_configuration_is_refused(config):
+    with pytest.raises(ModelFormatError, match="Expected"):
+        registry.deserialize(config, "layer")
+
+
 def test_a_loss_function_is_no_activation():
     with pytest.raises(ModelFormatError):
         registry.deserialize(function("mean_squared_error"), "activation")
