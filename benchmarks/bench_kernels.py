@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
+from timing import THREADS, measure, repeated, thread_limit
+
 from fastnn import ops, random
 from fastnn.engine.executable import NativeExecutable
 from fastnn.engine.profile import Machine
@@ -18,7 +20,6 @@ from fastnn.graph.fuse import live_instructions
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
 from fastnn.variable import Variable
-from timing import THREADS, measure, repeated, thread_limit
 
 NATIVE_SECONDS, REFERENCE_SECONDS, PEAK_SECONDS = 0.3, 0.2, 0.02
 MACHINES = {n: Machine(n) for n in THREADS}  # they keep the bandwidths; the peak is measured again for each case
@@ -107,7 +108,9 @@ def conv_cases(name, shapes, padding="valid", first=False):
         yield Case(f"conv2d input gradient {name}", gradient_of(conv(padding), 0), (x, w, dy))
 
 
-MATMULS = ((512, 512, 512), (128, 784, 512), (32, 784, 128), (784, 32, 128), (32, 128, 10), (20, 6272, 512), (1, 784, 128))
+MATMULS = (
+    (512, 512, 512), (128, 784, 512), (32, 784, 128), (784, 32, 128), (32, 128, 10), (20, 6272, 512), (1, 784, 128),
+)  # fmt: skip
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),

@@ -8,11 +8,12 @@ import time
 import zipfile
 from pathlib import Path
 
-import fastnn as keras
 import pytest
-from fastnn.engine import native
 from timing import THREADS, elapsed, measure, repeated, thread_limit
 from workloads import WORKLOADS, build, data, flops
+
+import fastnn as keras
+from fastnn.engine import native
 
 SECONDS = 0.3
 MOST_STEPS, MOST_BYTES = 4000, 2**26  # of the data in one call of fit

@@ -6,12 +6,13 @@ import json
 import os
 from pathlib import Path
 
-import fastnn
 import numpy as np
 import threadpoolctl
+from table import report
+
+import fastnn
 from fastnn.engine import threads
 from fastnn.engine.profile import Machine
-from table import report
 
 RESULTS = Path(__file__).parent / "results"
 

@@ -4,8 +4,9 @@ import contextlib
 import gc
 import time
 
-from fastnn.engine import threads
 from threadpoolctl import threadpool_limits
+
+from fastnn.engine import threads
 
 SHORTEST = 200e-6  # seconds: a round repeats a call until it takes about so long
 MOST_REPEATS, MOST_ROUNDS = 2000, 50

@@ -27,8 +27,8 @@ def build(size, steps):
     model.add(layers.GlobalAveragePooling2D())
     model.add(layers.Dropout(0.3))
     model.add(layers.Dense(1, activation="sigmoid"))
-    optimizer = keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps))
-    model.compile(optimizer, loss="binary_crossentropy", metrics=["accuracy"])
+    rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
+    model.compile(keras.optimizers.Adam(rate), loss="binary_crossentropy", metrics=["accuracy"])
     return model
 
 
@@ -45,6 +45,8 @@ def draw(path, model, picture):
     maps = keras.Sequential(model.layers[:4]).predict(picture[None], verbose=0)[0]
     figure, axes = plt.subplots(4, 9, figsize=(14, 6.5), layout="constrained", subplot_kw={"xticks": [], "yticks": []})
     axes[0, 0].imshow(picture / 255)
+    for axis in axes[1:, 0]:
+        axis.remove()
     for i in range(16):
         row, column = divmod(i, 8)
         axes[2 * row, 1 + column].imshow(filters[..., i])
@@ -61,7 +63,6 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
-    args.out.mkdir(parents=True, exist_ok=True)
 
     keras.utils.set_random_seed(0)
     options = {"label_mode": "binary", "batch_size": args.batch, "image_size": args.size, "seed": 0}
@@ -72,6 +73,7 @@ def main():
     model = build(args.size, steps=args.epochs * len(train))
     model.fit(train.map(flip_some), epochs=args.epochs, validation_data=validation, verbose=2)
     print(f"{model.evaluate(validation, verbose=0)[1]:.1%} of the validation pictures recognised")
+    args.out.mkdir(parents=True, exist_ok=True)
     draw(args.out / "cats_dogs.png", model, next(iter(validation))[0][0])
 
 

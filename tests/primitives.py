@@ -83,7 +83,7 @@ def gamma(k):
 def arrays(case, integers=False, seed=0):
     """Inputs for a case."""
     rng = np.random.default_rng([zlib.crc32(case.name.encode()), seed])
-    return [_array(rng, shape, kind, integers) for shape, kind in case.inputs]
+    return [np.asarray(_array(rng, shape, kind, integers)) for shape, kind in case.inputs]
 
 
 def _array(rng, shape, kind, integers):

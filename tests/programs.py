@@ -62,3 +62,53 @@ def run_reference(program, inputs, dtype=None):
 def same_bits(a, b):
     """Equal to the last bit (0 and -0 differ, NaN equals itself)."""
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
+
+
+# ---- the plan of a program's memory ------------------------------------------------------------------------
+
+
+def check_plan(layout):
+    """Walk over the steps and note, for every four bytes, which tensor lies there: nobody may read another's.
+
+    Says so by AssertionError.
+    """
+    owners = {}
+    parts = {id(block): [layout.place(part) for part, _ in pieces] for block, pieces in layout.lowering.packs}
+    for i, step in enumerate(layout.steps):
+        operands = dict(zip(map(id, step.draft.operands), step.operands, strict=True))
+        reads, writes = ([_range(layout, t) for t in tensors] for tensors in (step.draft.reads, step.draft.writes))
+        for tensor, (base, a, b) in zip(step.draft.reads, reads, strict=True):
+            assert operands[id(tensor)].offset == 4 * a
+            _check_read(layout, owners, tensor, base, a, b, f"step {i}, {step.kernel}, reads {tensor}", parts)
+        for tensor, (base, a, b) in zip(step.draft.writes, writes, strict=True):
+            if base not in owners or len(owners[base]) < b:
+                grown = np.zeros(b, np.int64)
+                old = owners.get(base, grown[:0])
+                grown[: len(old)] = old
+                owners[base] = grown
+            owners[base][a:b] = id(layout.root(tensor))
+            for source, other in zip(step.draft.reads, reads, strict=True):
+                if other[0] == base and other[1] < b and a < other[2]:
+                    assert other == (base, a, b), f"step {i}, {step.kernel}: {tensor} half over {source}"
+                    kinds = {v.kind for v in step.code.views if step.draft.operands[v.operand] is source}
+                    assert step.kernel == "elementwise", f"step {i}, {step.kernel}: {tensor} over {source}"
+                    assert kinds <= {"contiguous"}, f"step {i}: {tensor} over {source}, which is read as {kinds}"
+
+
+def _range(layout, tensor):
+    place = layout.place(tensor)
+    assert place.offset % 4 == 0
+    return place.base, place.offset // 4, place.offset // 4 + tensor.size
+
+
+def _check_read(layout, owners, tensor, base, a, b, what, parts):
+    root = layout.root(tensor)
+    found = owners.get(base, np.zeros(0, np.int64))[a:b]
+    found = np.concatenate([found, np.zeros(b - a - len(found), np.int64)])
+    if root.kind != "result":
+        assert not found.any(), f"{what}, which is overwritten"
+    elif id(root) in parts:
+        for place in parts[id(root)]:
+            assert found[place.offset // 4 - a] != 0 or place.offset // 4 - a >= len(found), f"{what}: a part is missing"
+    else:
+        assert (found == id(root)).all(), f"{what}, which is not there"

@@ -67,7 +67,7 @@ class ProgramTable:
         self.measured = False
 
     def measure(self, rows, batch, steps):
-        """Time every step over some iterations on one batch, the median of a few rounds; variables change as in training."""
+        """Time every step on one batch, the median of a few rounds; the variables change as in training."""
         if self.program.engine != "native":
             raise ValueError('profile: per-step times need the native engine: compile(engine="native")')
         count = max(steps // ROUNDS, 1)

@@ -105,7 +105,13 @@ def _extreme_derivative(dy, y, x, axes):
 
 
 def _product_derivative(dy, y, x, axes):
-    return dy * y / x
+    """The product of the other factors: y / x, and where x is 0 the product with a 1 in its place."""
+    from fastnn import ops
+
+    zero = ops.equal(x, 0.0)
+    others = ops.where(zero, 1.0, x)
+    alone = ops.equal(sum(ops.cast(zero, x.dtype), axes, True), 1.0)
+    return dy * ops.where(zero, ops.where(alone, prod(others, axes, True), 0.0), y / others)
 
 
 _sum = Reduce("sum", 0, np.sum, _sum_derivative)

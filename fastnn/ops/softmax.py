@@ -62,11 +62,12 @@ class SoftmaxCrossentropy(Primitive):
 
     def gradient(self, gradients, inputs, outputs):
         dloss, dprobability = gradients
-        target, probability = inputs[1], outputs[1]
-        d = (probability * reduce.sum(target, -1, True) - target) * expand_dims(dloss, -1)
+        (x, target), probability = inputs, outputs[1]
+        dloss = expand_dims(dloss, -1)
+        d = (probability * reduce.sum(target, -1, True) - target) * dloss
         if dprobability is not None:
             d = d + probability * (dprobability - reduce.sum(dprobability * probability, -1, True))
-        return d, None
+        return d, -log_softmax(x) * dloss
 
     def lower(self, lowering, instruction):
         sizes = _rows_and_cols(instruction.inputs[0])

@@ -14,7 +14,7 @@ import fastnn.optimizers
 import fastnn.regularizers
 from fastnn import ops, saving
 from fastnn.layers import Dense
-from fastnn.saving import ModelFormatError, registry
+from fastnn.saving import ModelFormatError, custom_objects, registry
 
 DENSE = {"module": "keras.layers", "class_name": "Dense", "config": {"units": 3}, "registered_name": None}
 MSE = {"module": "keras.losses", "class_name": "MeanSquaredError", "config": {}, "registered_name": None}
@@ -136,7 +136,7 @@ def test_registered_objects_carry_their_package():
         assert saving.get_registered_object("mine>Scaled") is Scaled
     finally:
         for obj in (Scaled, double):
-            registry.custom._NAMES.pop(obj)
+            custom_objects._NAMES.pop(obj)
 
 
 def test_unregistered_objects_need_custom_objects():
@@ -281,7 +281,7 @@ def test_every_public_callable_is_refused_unless_it_is_in_the_table():
 
     for module in (saving, fastnn.random, fastnn.config, fastnn.layers, ops):
         for name in dir(module):
-            if not any(name in registry._tables[kind] for kind in registry.MODULES):
+            if not any(name in registry.table(kind) for kind in registry.MODULES):
                 for config in (function(name), {"module": module.__name__, "class_name": name, "config": {}}):
                     with pytest.raises(ModelFormatError):
                         registry.deserialize(config)

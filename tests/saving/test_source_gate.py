@@ -90,7 +90,7 @@ def test_the_gate_closes(source, tmp_path):
     assert list(forbidden(path))
 
 
-OUR_NAMES = {("state.py", "key"), ("__init__.py", "name"), ("registry.py", "f'get_{key}'")}
+OUR_NAMES = {("state.py", "key"), ("__init__.py", "name"), ("to_config.py", "f'get_{key}'")}
 
 
 @pytest.mark.parametrize("path", [path for path in SOURCES if path.parent.name == "saving"], ids=str)
