@@ -63,13 +63,10 @@ def main():
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=20)
     args = parser.parse_args()
-
     keras.utils.set_random_seed(0)
     options = {"label_mode": "binary", "batch_size": args.batch, "image_size": args.size, "seed": 0}
-    train, validation = (
-        keras.utils.image_dataset_from_directory(args.data / part, **options).cache()
-        for part in ("train", "validation")
-    )
+    photographs = keras.utils.image_dataset_from_directory
+    train, validation = (photographs(args.data / part, **options).cache() for part in ("train", "validation"))
     model = build(args.size, steps=args.epochs * len(train))
     model.fit(train.map(flip_some), epochs=args.epochs, validation_data=validation, verbose=2)
     print(f"{model.evaluate(validation, verbose=0)[1]:.1%} of the validation pictures recognised")

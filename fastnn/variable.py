@@ -146,10 +146,9 @@ class Variable(Arithmetic):
         return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._value}>"
 
     def __reduce__(self):
-        return _rebuild, (self.numpy(), self.dtype, self.trainable, self.name, self.path)
+        state = {"path": self.path, "regularizer": self.regularizer, "constraint": self.constraint}
+        return _rebuild, (self.numpy(), self.dtype, self.trainable, self.name), state
 
 
-def _rebuild(value, dtype, trainable, name, path):
-    variable = Variable(value, dtype=dtype, trainable=trainable, name=name)
-    variable.path = path
-    return variable
+def _rebuild(value, dtype, trainable, name):
+    return Variable(value, dtype=dtype, trainable=trainable, name=name)

@@ -35,7 +35,8 @@ class RandomProgram:
             self.storage = None
         with Program() as self.program:
             inputs = [self.program.input(self._any(SHAPES)) for _ in range(self.rng.integers(1, 4))]
-            self.tensors = [*inputs, *(v + 0.0 for v in self.variables[:1])]
+            self.old = [self.program.tensor(v) for v in self.variables if self.rng.random() < 0.2]
+            self.tensors = [*inputs, *self.old, *(v + 0.0 for v in self.variables[:1])]
             for _ in range(size):
                 self._grow()
             self._finish()
@@ -132,6 +133,8 @@ class RandomProgram:
         y = ops.matmul(a, b)
         if self.rng.random() < 0.7:  # an epilogue: bias and activation
             y = ops.relu(y + self.program.constant(self._integers((y.shape[1],))))
+        elif self.rng.random() < 0.5:
+            y = ops.transpose(y)
         self._keep(y)
 
     def _move(self):
@@ -183,6 +186,7 @@ class RandomProgram:
         if self.storage is not None and not any(v in self.program.updates for v in self.storage.variables):
             self._update_block()
         outputs = [t for t in self.tensors if self.rng.random() < 0.3] or self.tensors[-1:]
+        outputs += [t for t in self.old if self.rng.random() < 0.5]  # as they were before the run
         self.program.outputs = list({id(t): self.program.tensor(t) for t in outputs}.values())
 
     def _update_block(self):

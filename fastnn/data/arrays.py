@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-READABLE = frozenset(("float32", "float64", "uint8", "int8", "int16", "uint16", "int32", "uint32", "int64", "bool"))
+READABLE = frozenset(map(np.dtype, ("f4", "f8", "u1", "i1", "i2", "u2", "i4", "u4", "i8", "?")))
 
 
 def as_rows(value, what):
@@ -25,6 +25,13 @@ def as_rows(value, what):
     array = _to_numpy(value, what)
     if array.ndim == 0:
         raise ValueError(f"{what}: expected an array with one row for each sample, received the single number {array}")
+    if array.dtype not in READABLE:
+        array = _converted(array, what)
+    return array if array.flags.c_contiguous and array.flags.aligned else np.array(array, order="C")
+
+
+def _converted(array, what):
+    """The numbers in one of the dtypes that the engines read, in the machine's byte order."""
     if array.dtype.kind == "O":
         raise TypeError(
             f"{what}: the array holds Python objects, not numbers: convert it, for example with .astype('float32')"
@@ -32,11 +39,10 @@ def as_rows(value, what):
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{what}: dtype {array.dtype} is not numeric: encode it as numbers first")
     if array.dtype.name == "uint64":
-        array = _checked_uint64(array, what)
-    if array.dtype.name not in READABLE:
-        array = array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)  # float16, longdouble
-    array = np.asarray(array, array.dtype.newbyteorder("="), order="C")
-    return array if array.flags.c_contiguous and array.flags.aligned else array.copy()
+        return _checked_uint64(array, what)
+    if array.dtype.newbyteorder("=") in READABLE:
+        return array.astype(array.dtype.newbyteorder("="))
+    return array.astype(np.float64 if array.dtype.itemsize > 4 else np.float32)  # float16, longdouble
 
 
 def _to_numpy(value, what):
@@ -67,11 +73,11 @@ def check_same_length(named):
     ----------
     named : list of (str, array)
     """
-    counts = {name: len(array) for name, array in named}
-    if len(set(counts.values())) > 1:
-        text = ", ".join(f"{name} has {n}" for name, n in counts.items())
+    counts = [len(array) for _, array in named]
+    if len(set(counts)) > 1:
+        text = ", ".join(f"{name} has {n}" for (name, _), n in zip(named, counts, strict=True))
         raise ValueError(f"all arrays need the same number of rows: {text}")
-    return next(iter(counts.values()))
+    return counts[0]
 
 
 def flatten(structure):
@@ -94,6 +100,8 @@ def repack(structure, leaves):
     leaves = iter(leaves)
 
     def build(part):
+        if part is None:
+            return None
         if isinstance(part, dict):
             return {key: build(value) for key, value in part.items()}
         if isinstance(part, tuple) or (isinstance(part, list) and part and _holds_arrays(part)):
@@ -135,13 +143,15 @@ class Batches:
         self.y = [as_rows(a, _numbered("y", i, y)) for i, a in enumerate(flatten(y))]
         self.weights = [] if sample_weight is None else [as_rows(sample_weight, "sample_weight").astype(np.float32)]
         if not self.x:
-            raise ValueError("x: expected an array or a list of arrays, received an empty list")
+            received = "None" if x is None else "an empty list"
+            raise ValueError(f"x: expected an array or a list of arrays, received {received}")
         for array in self.y:
             check_int32(array, "y")
-        names = [("x", a) for a in self.x] + [("y", a) for a in self.y] + [("sample_weight", a) for a in self.weights]
-        self.rows = check_same_length(names)
+        named = [(_numbered("x", i, x), a) for i, a in enumerate(self.x)]
+        named += [(_numbered("y", i, y), a) for i, a in enumerate(self.y)]
+        self.rows = check_same_length(named + [("sample_weight", a) for a in self.weights])
         if isinstance(batch_size, bool) or not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
-            raise ValueError(f"batch_size must be a positive integer, received {batch_size!r}")
+            raise ValueError(f"batch_size must be a positive integer, received {batch_size!r:.60}")
         self.batch_size = int(min(batch_size, max(self.rows, 1)))
         self.labels_checked = None  # the shapes of the outputs for which the labels were found to be right
 
@@ -184,6 +194,8 @@ def class_weights(y, class_weight):
     y : array of labels (n,) or (n, 1), or one-hot rows (n, classes)
     class_weight : dict of int to float
     """
+    if not isinstance(class_weight, dict):
+        raise ValueError(f"class_weight: expected a dict such as {{0: 1.0, 1: 5.0}}, received {class_weight!r:.60}")
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
     labels = labels.astype(np.int64)
     missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))

@@ -72,8 +72,10 @@ class NativeExecutable:
 
     def _workspace(self):
         """Memory of one run, bound to the program: (binding, arena)."""
-        if self._idle:
+        try:
             return self._idle.pop()
+        except IndexError:  # asked for by more threads than ever before
+            pass
         arena = native.aligned_empty(self.layout.arena_bytes)
         blocks = {ARENA: arena, CONSTANTS: self.constants, COUNTER: native.aligned_empty(64)}
         bases = [self.layout.storages[key[1]].flat if key[0] == "storage" else blocks.get(key) for key in self.bases]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastnn.graph.fuse import live_instructions
 from fastnn.ops.primitive import PRIMITIVES
 from fastnn.variable import Storage
 
@@ -18,6 +19,7 @@ class ReferenceProgram:
 
     def __init__(self, program, dtype=None):
         self.program, self.dtype = program, dtype
+        self.instructions = live_instructions(program)
 
     def run(self, inputs, seed=0, step=0, variables=None):
         """One run.
@@ -43,7 +45,7 @@ class ReferenceProgram:
                 values[id(tensor)] = self._cast(_outer_value(tensor, variables), tensor)
             return values[id(tensor)]
 
-        for instruction in self.program.instructions:
+        for instruction in self.instructions:
             attributes = instruction.attributes
             if instruction.primitive is PRIMITIVES["random_uniform"]:
                 attributes = {**attributes, "seed": seed, "step": step}

@@ -132,6 +132,8 @@ class _Fuser:
     def _mergeable(self, a, b):
         if len(a.tensors() | b.tensors()) > MAX_TENSORS:
             return False
+        if a.main is not None and b.index in self._producers(a.main):
+            return False  # what the kernel itself reads must be there before its epilogue runs
         return self._no_detour(a.index, self._inputs_of(b) - {a.index}) and self._no_detour(
             b.index, self._inputs_of(a) - {b.index}
         )

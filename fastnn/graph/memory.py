@@ -5,7 +5,6 @@ they are not needed at the same time.  An elementwise step may write over an inp
 of a variable is written straight to it where no later step reads the old one.
 """
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -273,13 +272,3 @@ def pack_intervals(lifetime, size, start):
         placed.sort()
         end = max(end, at + need)
     return offsets, end
-
-
-def flops_of(placed):
-    """Arithmetic operations of one step."""
-    return sum(i.primitive.flops(i) for i in placed.draft.instructions)
-
-
-def bytes_of(placed):
-    """Memory one step reads and writes, each operand once."""
-    return sum(math.prod(t.shape) * ITEM for t in (*placed.draft.reads, *placed.draft.writes))

@@ -1,5 +1,7 @@
 """Dense, activation, input and user-function layers."""
 
+import numpy as np
+
 from fastnn import ops
 from fastnn.layers.layer import Layer
 from fastnn.saving import registry
@@ -130,8 +132,9 @@ class Dense(WeightedLayer):
     def _check_input(self, x):
         features = self.kernel.shape[0]
         if len(x.shape) < 2 or x.shape[-1] != features:
-            flat = len(x.shape) > 2
-            repair = "Add Flatten() before it." if flat else "Give arrays with one row for each sample."
+            repair = f"The layer was built for {features} features."
+            if len(x.shape) != 2:
+                repair = "Add Flatten() before it." if len(x.shape) > 2 else "One sample is x[None]."
             raise self._wrong_input(f"input of shape (n, {features})", x.shape, repair)
 
     def call(self, inputs):
@@ -143,7 +146,8 @@ class Dense(WeightedLayer):
 
 def positive_integer(value, what):
     """The value as an int, or an error that says what it is for."""
-    if isinstance(value, bool) or int(value) != value or value < 1:
+    whole = isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and value == int(value)
+    if not whole or value < 1:
         raise ValueError(f"{what} must be a positive integer, received {value!r}")
     return int(value)
 
@@ -200,6 +204,20 @@ class InputLayer(Layer):
         self.built = True
 
     def call(self, inputs):
+        """The inputs, once they have the declared shape; an axis of size 1 may be missing, or be too many, at the end."""
+        shape, declared = tuple(inputs.shape), self.batch_shape
+        if len(shape) + 1 == len(declared) and declared[-1] == 1:
+            inputs = ops.expand_dims(inputs, -1)
+        elif len(shape) == len(declared) + 1 and shape[-1] == 1:
+            inputs = ops.squeeze(inputs, -1)
+        sizes = zip(inputs.shape[1:], declared[1:], strict=False)
+        if len(inputs.shape) != len(declared) or any(m is not None and n != m for n, m in sizes):
+            repair = "Reshape the data, or change Input()."
+            if shape == declared[1:]:
+                repair = "One sample is x[None]: it has a batch axis too."
+            elif len(shape) == len(declared) and shape[1:-1] == declared[1:-1]:
+                repair = f"The model was built for {declared[-1]} features."
+            raise self._wrong_input(f"an input of shape {('n', *declared[1:])}".replace("'", ""), shape, repair)
         return inputs
 
     def get_config(self):

@@ -1,7 +1,9 @@
 """The base of all layers: weights, building, calling, configuration."""
 
+import contextlib
 import inspect
 import threading
+import warnings
 
 import numpy as np
 
@@ -43,11 +45,7 @@ class Layer:
             cls.build = _remembering_shape(cls.__dict__["build"])
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
-        shape = kwargs.pop("input_shape", None)
-        if kwargs.pop("input_dim", None) is not None or shape is not None:
-            raise ValueError(
-                f"{type(self).__name__}: input_shape is not an argument of layers: put Input(shape=...) first"
-            )
+        self._declared_shape = _declared_shape(type(self).__name__, kwargs)
         if kwargs:
             raise TypeError(f"{type(self).__name__}: unexpected arguments {sorted(kwargs)}")
         if name is not None and (not isinstance(name, str) or "/" in name):
@@ -94,15 +92,20 @@ class Layer:
         dtype = dtype or self.dtype
         if any(not isinstance(n, (int, np.integer)) or n < 0 for n in shape):
             raise ValueError(f"{self}: a weight needs a shape of known sizes, received {shape}")
-        budget.charge(shape, dtype)
-        initializer = registry.get("initializer", initializer or "glorot_uniform")
+        loading = budget.charge(shape, dtype)  # a file's weights come next: no numbers need to be drawn
+        initializer = registry.get("initializer", "zeros" if loading else initializer or "glorot_uniform")
         with eager():
-            variable = Variable(initializer, shape, dtype, trainable, name or "variable")
-        variable.path = f"{self.name}/{variable.name}"
+            variable = Variable(initializer, shape, dtype, trainable, name or self._free_name("variable"))
+        with _path_scope(self.name):
+            variable.path = f"{_context.path}{variable.name}"
         variable.regularizer = registry.get("regularizer", regularizer)
         variable.constraint = registry.get("constraint", constraint)
         (self._own_trainable if trainable else self._own_frozen).append(variable)
         return variable
+
+    def _free_name(self, base):
+        taken = {v.name for v in self._own_weights()}
+        return next(n for n in (base, *(f"{base}_{i}" for i in range(1, len(taken) + 2))) if n not in taken)
 
     @property
     def _layers(self):
@@ -232,7 +235,7 @@ class Layer:
         kwargs = {k: _map_structure(self._incoming, v) if k != "training" else v for k, v in kwargs.items()}
         first = args[0] if args else next(iter(kwargs.values()), None)
         if not self.built:
-            self._build(_map_structure(lambda x: tuple(getattr(x, "shape", ())), first))
+            self._build(_map_structure(_shape_for_build, first))
         self._check_input(first)
         outermost = getattr(_context, "training", None)
         training = kwargs.get("training")
@@ -246,21 +249,31 @@ class Layer:
         self._losses = []
         program = current_program() or _program_in(args)
         try:
-            if program is None:
+            with _path_scope(self.name), program.scope(self.name) if program else contextlib.nullcontext():
                 outputs = self.call(*args, **kwargs)
-            else:
-                with program.scope(self.name):
-                    outputs = self.call(*args, **kwargs)
         finally:
             _context.training = outermost
+        if outputs is None:
+            raise ValueError(f"{self}: call() returned None: let it return a tensor")
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs) / first.shape[0])
         return outputs
+
+    def __getattr__(self, name):
+        if name in ("name", "dtype", "built", "_trainable"):
+            raise AttributeError(
+                f"{type(self).__name__} has no {name!r} yet: call super().__init__() first in its __init__()"
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def _incoming(self, x):
         """Arrays of floats take the layer's float type."""
         if isinstance(x, Arithmetic) or x is None or isinstance(x, (str, bool)):
             return x
+        if isinstance(x, Layer):
+            raise TypeError(
+                f"{self}: expected data, received the layer {x}: put both into a Sequential, one after the other"
+            )
         array = np.asarray(x)
         return array.astype(self.dtype) if array.dtype.kind == "f" and array.dtype != self.dtype else array
 
@@ -273,7 +286,7 @@ class Layer:
 
     def compute_output_shape(self, input_shape):
         """The shape that comes out for a shape with None for unknown sizes."""
-        first, second = (self._traced_shape(input_shape, unknown) for unknown in (2, 3))
+        first, second = (self._traced_shape(input_shape, unknown) for unknown in (128, 256))
         return _map_shapes(lambda a, b: tuple(m if m == n else None for m, n in zip(a, b, strict=True)), first, second)
 
     def _traced_shape(self, input_shape, unknown):
@@ -323,6 +336,16 @@ class Layer:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
 
+def _declared_shape(kind, kwargs):
+    """The shape of a sample given to a first layer, as programs written for older Keras do."""
+    dim = kwargs.pop("input_dim", None)
+    shape = kwargs.pop("input_shape", None if dim is None else (dim,))
+    if shape is None:
+        return None
+    warnings.warn(f"{kind}: put Input(shape={tuple(shape)}) first instead of giving input_shape", stacklevel=6)
+    return tuple(shape)
+
+
 def dtype_name(dtype):
     """The float type meant by a name, a serialized policy or None."""
     if isinstance(dtype, dict):
@@ -344,16 +367,28 @@ def _bound_arguments(cls, args, kwargs):
     except (TypeError, ValueError):
         return {}
     arguments = dict(bound.arguments)
-    arguments.pop("self", None)
+    del arguments[next(iter(arguments))]  # self, whatever its name
     arguments.update(arguments.pop("kwargs", {}))
     return arguments
+
+
+@contextlib.contextmanager
+def _path_scope(name):
+    """Weights made inside have the names of the layers around them in their path."""
+    outer = getattr(_context, "path", "")
+    _context.path = outer if f"/{outer}".endswith(f"/{name}/") else f"{outer}{name}/"
+    try:
+        yield
+    finally:
+        _context.path = outer
 
 
 def _remembering_shape(build):
     """Mark the layer as built when its build() is called directly."""
 
     def wrapped(self, input_shape=None, *args, **kwargs):
-        build(self, input_shape, *args, **kwargs)
+        with _path_scope(self.name):
+            build(self, input_shape, *args, **kwargs)
         self._build_shapes = input_shape
         self.built = True
 
@@ -401,11 +436,21 @@ def _unique(variables):
 
 def _map_structure(function, value):
     """The function applied to every leaf of nested lists, tuples and dicts."""
-    if isinstance(value, (list, tuple)) and not all(isinstance(v, (int, float, bool)) for v in value):
+    if isinstance(value, (list, tuple)) and not _is_numbers(value):
         return type(value)(_map_structure(function, v) for v in value)
     if isinstance(value, dict):
         return {k: _map_structure(function, v) for k, v in value.items()}
     return function(value)
+
+
+def _is_numbers(value):
+    return all(isinstance(v, (int, float, bool)) or (isinstance(v, (list, tuple)) and _is_numbers(v)) for v in value)
+
+
+def _shape_for_build(x):
+    """The shape that build() sees: the batch size of a symbolic tensor is left open."""
+    shape = tuple(getattr(x, "shape", ()))
+    return (None, *shape[1:]) if isinstance(x, Tensor) and shape else shape
 
 
 def _is_shape(value):

@@ -169,7 +169,7 @@ class Inspection(Layer):
         self._assert_compiled("check_gradients()")
         data = self._first_batch(x, y)
         program = tracing.trace_gradients(self, tracing.Signature(data, data.rows))
-        self.objective.check_targets(data.y, program.prediction_shapes)
+        self.objective.check_targets(self._targets(data), program.prediction_shapes)
         runner, seed = ReferenceProgram(program, "float64"), self._draw_seed()
         values = {v: v.value.astype(np.float64) for v in self.weights}
         outputs, _ = runner.run(data.arrays, seed, self._random_step, values)

@@ -14,7 +14,7 @@ class Model(Training, Inspection):
     """
 
     def __init__(self, *args, **kwargs):
-        if args:
+        if args or {"inputs", "outputs"} & set(kwargs):
             raise TypeError(
                 f"{type(self).__name__}: models of inputs and outputs are not offered yet: use Sequential, or a "
                 "subclass with call()"

@@ -4,6 +4,7 @@ import numpy as np
 
 from fastnn import losses as loss_table
 from fastnn import metrics as metric_table
+from fastnn.data.arrays import flatten
 from fastnn.saving import registry
 
 
@@ -14,10 +15,15 @@ def _entries(value):
     return list(value) if isinstance(value, (list, tuple)) else [] if value is None else [value]
 
 
-def _per_output(value, n, what):
-    """A value for each of n outputs."""
-    if isinstance(value, dict):
+def _per_output(value, outputs, what):
+    """A value for each of the outputs: by name where the model gives a dict, else by position."""
+    n = len(outputs)
+    if isinstance(value, dict) and not isinstance(outputs, dict):
         value = list(value.values())
+    if isinstance(value, dict):
+        if unknown := [name for name in value if name not in outputs]:
+            raise ValueError(f"{what}: {unknown} are no outputs of the model, which are {list(outputs)}")
+        return [value.get(name) for name in outputs]
     values = list(value) if isinstance(value, (list, tuple)) else [value] * n
     if len(values) != n:
         raise ValueError(f"{what}: expected {n} entries, one for each output, received {len(values)}")
@@ -40,53 +46,85 @@ class Objective:
         self.loss, self.loss_weights = loss, loss_weights
         self.metrics, self.weighted_metrics = metrics, weighted_metrics
         self.losses = self.compiled = None
+        self.output_names = None  # where the model returns a dict
+        self.names = []  # of all metrics, under which results appear
 
-    def _resolve(self, predictions):
+    def _resolve(self, outputs):
         if self.losses is None:
-            self.losses = [_as_loss(loss) for loss in _per_output(self.loss, len(predictions), "loss")]
+            self.losses = [_as_loss(loss) for loss in _per_output(self.loss, outputs, "loss")]
 
-    def total_loss(self, targets, predictions, weights):
-        """The weighted sum of the losses of all outputs, a scalar."""
-        self._resolve(predictions)
-        if len(targets) != len(predictions):
-            raise ValueError(f"the model has {len(predictions)} outputs, y has {len(targets)} arrays")
-        factors = _per_output(1.0 if self.loss_weights is None else self.loss_weights, len(predictions), "loss_weights")
+    def total_loss(self, targets, outputs, weights):
+        """The weighted sum of the losses of all outputs, a scalar; targets and outputs as the user arranges them."""
+        if self.loss is None:
+            return None
+        outputs = _leaves(outputs)
+        self.output_names = list(outputs) if isinstance(outputs, dict) else None
+        self._resolve(outputs)
+        pairs = self._pairs(targets, outputs)
+        factors = _per_output(1.0 if self.loss_weights is None else self.loss_weights, outputs, "loss_weights")
         total = None
-        for loss, y, p, factor in zip(self.losses, targets, predictions, factors, strict=True):
+        for loss, (y, p), factor in zip(self.losses, pairs, factors, strict=True):
             if loss is None:
                 continue
             part = loss(y, p, weights)
-            part = part if factor == 1.0 else part * factor
+            part = part if factor in (None, 1.0) else part * factor
             total = part if total is None else total + part
         return total
+
+    def _pairs(self, targets, outputs):
+        """[(targets, prediction)] of the outputs in their order."""
+        targets = self.in_order(targets)
+        if not targets:
+            raise ValueError("y is missing: the loss and the metrics compare predictions with targets")
+        if len(targets) != len(outputs):
+            raise ValueError(f"the model has {len(outputs)} outputs, y has {len(targets)} arrays")
+        return list(zip(targets, outputs.values() if isinstance(outputs, dict) else outputs, strict=True))
+
+    def in_order(self, targets):
+        """The targets as a list; those of a dict in the order of the model's outputs."""
+        if isinstance(targets, dict) and self.output_names:
+            if missing := [name for name in self.output_names if name not in targets]:
+                raise ValueError(f"y: there are no targets for the outputs {missing}, only for {list(targets)}")
+            return [targets[name] for name in self.output_names]
+        return flatten(targets)
 
     def all_metrics(self):
         """The metric objects, once `build_metrics` made them."""
         return [metric for pair in (self.compiled or []) for metric, _ in pair]
 
-    def build_metrics(self, targets, predictions):
+    def _build_metrics(self, targets, outputs):
         """Make the metrics, now that shapes tell which accuracy is meant."""
         if self.compiled is not None:
             return
         self.compiled = []
-        for i, (y, p) in enumerate(zip(targets, predictions, strict=True)):
+        for i, (y, p) in enumerate(self._pairs(targets, outputs)):
             pairs = []
             for given, weighted in ((self.metrics, False), (self.weighted_metrics, True)):
-                own = given if len(predictions) == 1 else _per_output(given, len(predictions), "metrics")[i]
+                own = given if len(outputs) == 1 else _per_output(given, outputs, "metrics")[i]
                 for metric in _listed(own):
                     pairs.append((_as_metric(metric, y, p), weighted))
             self.compiled.append(pairs)
+        for output, pairs in zip(self.output_names or [""] * len(outputs), self.compiled, strict=True):
+            prefix = f"{output}_" if output else ""
+            for metric, weighted in pairs:
+                self.names.append(_fresh_name(prefix, metric.name, weighted, self.names))
 
-    def update_metrics(self, targets, predictions, weights):
+    def update_metrics(self, targets, outputs, weights):
         """Let every metric see a batch; part of the traced step."""
-        self.build_metrics(targets, predictions)
-        for pairs, y, p in zip(self.compiled, targets, predictions, strict=True):
+        outputs = _leaves(outputs)
+        if targets is None and self.metrics is None and self.weighted_metrics is None:
+            self.compiled = []
+            return
+        self._build_metrics(targets, outputs)
+        for pairs, (y, p) in zip(self.compiled, self._pairs(targets, outputs), strict=True):
             for metric, weighted in pairs:
                 metric.update_state(y, p, weights if weighted else None)
 
     def check_targets(self, arrays, shapes):
         """Raise a ValueError for class labels that are no integers in 0..classes-1 of their output."""
-        for loss, array, shape in zip(self.losses or [], arrays, shapes, strict=True):
+        if self.losses is None:
+            return
+        for loss, array, shape in zip(self.losses, arrays, shapes, strict=True):
             if getattr(loss, "fn", None) is loss_table.sparse_categorical_crossentropy:
                 options = loss._fn_kwargs
                 ignored = options.get("ignore_class")
@@ -110,6 +148,23 @@ def check_labels(labels, classes):
             f"y: the label {bad} is outside 0..{classes - 1}, the classes that the last layer has outputs for: number "
             "the classes from 0, or give the last layer more units"
         )
+
+
+def _leaves(outputs):
+    """What a model returns as a dict or a list."""
+    return outputs if isinstance(outputs, dict) else flatten(outputs)
+
+
+def _fresh_name(prefix, name, weighted, taken):
+    """As Keras: a second metric of a name is `weighted_name` if it sees weights, else `name_1`, `name_2`, ..."""
+    if prefix + name in taken and weighted:
+        name = f"weighted_{name}"
+    name = prefix + name
+    base, i = name, 0
+    while name in taken:
+        i += 1
+        name = f"{base}_{i}"
+    return name
 
 
 def _as_loss(loss):

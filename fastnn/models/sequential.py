@@ -23,6 +23,8 @@ class Sequential(Model):
         super().__init__(trainable=trainable, name=name)
         self._stack = []
         self._shapes = None
+        if layers is not None and not isinstance(layers, (list, tuple)):
+            raise TypeError(f"Sequential: expected a list of layers, received {layers!r}: write Sequential([...])")
         for layer in layers or []:
             self._append(layer)
         self._rebuild()
@@ -44,11 +46,14 @@ class Sequential(Model):
 
     def _append(self, layer):
         if not isinstance(layer, Layer):
-            raise TypeError(f"Sequential: only layers can be added, received {layer!r}")
+            call = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
+            raise TypeError(f"Sequential: only layers can be added, received {layer!r}{call}")
         if isinstance(layer, InputLayer) and self._stack:
             raise ValueError("Sequential: Input must come first")
         if any(layer is known or layer.name == known.name for known in self._stack):
             raise ValueError(f"Sequential: there is a layer called {layer.name!r} already: names must differ")
+        if not self._stack and layer._declared_shape is not None:
+            self._stack.append(InputLayer(layer._declared_shape))
         self._stack.append(layer)
 
     def pop(self, rebuild=True):
@@ -78,8 +83,7 @@ class Sequential(Model):
             raise ValueError(f"Sequential '{self.name}' has no layers: add some first")
         if input_shape is None:
             raise ValueError(f"Sequential '{self.name}': build() needs the input's shape, e.g. (None, 784)")
-        if isinstance(input_shape, list) and input_shape and isinstance(input_shape[0], (list, tuple)):
-            raise ValueError("Sequential: a model with several inputs needs a subclass of Model")
+        input_shape = self._only(input_shape, (list, tuple, dict))
         if any(n is None for n in input_shape[1:]):
             return  # sizes unknown: the weights come with the first data
         self._shapes = self._trace_shapes(tuple(input_shape))
@@ -95,7 +99,16 @@ class Sequential(Model):
                 shapes.append((layer, (input_shape[0], *x.shape[1:])))
         return shapes
 
+    def _only(self, inputs, of=object):
+        """The input itself where it comes in a list or dict of one."""
+        if isinstance(inputs, dict) or (isinstance(inputs, (list, tuple)) and all(isinstance(i, of) for i in inputs)):
+            if len(inputs) != 1:
+                raise ValueError(f"{self}: expected one input, received {len(inputs)}: use a subclass of Model")
+            (inputs,) = inputs.values() if isinstance(inputs, dict) else inputs
+        return inputs
+
     def call(self, inputs, training=None, mask=None):
+        inputs = self._only(inputs)
         for layer in self._stack:
             inputs = layer(inputs, training=training) if training is not None else layer(inputs)
         return inputs
@@ -109,12 +122,12 @@ class Sequential(Model):
         """The shape of the input, None for the batch size."""
         if self._build_shapes is None:
             raise AttributeError(f"Sequential '{self.name}' is not built yet: put Input first, or call it on data")
-        return tuple(self._build_shapes)
+        return tuple(self._only(self._build_shapes, (list, tuple, dict)))
 
     @property
     def output_shape(self):
         """The shape of the output, None for the batch size."""
-        return (None, *self.compute_output_shape(self.input_shape)[1:])
+        return self.compute_output_shape(self.input_shape)
 
     def get_config(self):
         return {

@@ -50,8 +50,8 @@ def _cells(row, widths):
 
 def _wrap(text, width):
     """Broken at spaces, or within a word that is too long."""
-    lines, line = [], ""
-    for word in text.split(" "):
+    lines, line = [], text[: len(text) - len(text.lstrip())]
+    for word in text.lstrip().split(" "):
         while len(word) > width:
             room = width - len(line) - (1 if line else 0)
             if line and room <= 0:

@@ -25,24 +25,26 @@ class Signature:
 
 
 def _inputs(model, program, signature):
-    """Symbolic x (in the user's structure), list of y, weight or None."""
+    """Symbolic x and y (in the user's structures), weight or None."""
     as_float = model.input_dtype()
     x = [program.input(shape, as_float or dtype, "x") for shape, dtype in signature.x]
     y = [program.input(shape, dtype, "y") for shape, dtype in signature.y]
     weights = [program.input(shape, dtype, "sample_weight") for shape, dtype in signature.weights]
-    return repack(signature.structure[0], x), y, weights[0] if weights else None
+    x, y = (repack(structure, leaves) for structure, leaves in zip(signature.structure, (x, y), strict=True))
+    return x, y, weights[0] if weights else None
 
 
 def trace_predict(model, signature, training=False):
     """x -> predictions."""
     with Program() as program:
         x, _, _ = _inputs(model, program, signature)
-        program.outputs = flatten(model(x, training=training))
+        program.prediction = model(x, training=training)
+        program.outputs = flatten(program.prediction)
     return program
 
 
 def _loss(model, program, x, y, predictions, weights):
-    program.prediction_shapes = [p.shape for p in predictions]
+    program.prediction_shapes = [p.shape for p in flatten(predictions)]
     loss = model.compute_loss(x, y, predictions, weights)
     if loss.shape != ():
         loss = ops.sum(loss)
@@ -59,7 +61,7 @@ def trace_evaluate(model, signature):
     """x, y, weights -> nothing; the metrics' variables are updated."""
     with Program() as program:
         x, y, weights = _inputs(model, program, signature)
-        predictions = flatten(model(x, training=False))
+        predictions = model(x, training=False)
         loss = _loss(model, program, x, y, predictions, weights)
         _follow(model, signature.size, loss, y, predictions, weights)
     return program
@@ -69,7 +71,7 @@ def trace_train(model, signature):
     """One training step: x, y, weights -> updated weights, optimiser variables and metrics."""
     with Program() as program:
         x, y, weights = _inputs(model, program, signature)
-        predictions = flatten(model(x, training=True))
+        predictions = model(x, training=True)
         loss = _loss(model, program, x, y, predictions, weights)
         _follow(model, signature.size, loss, y, predictions, weights)
         variables = model.trainable_variables
@@ -88,7 +90,7 @@ def trace_gradients(model, signature):
     """x, y, weights -> loss, then the gradient of every trainable variable (zeros where there is none)."""
     with Program() as program:
         x, y, weights = _inputs(model, program, signature)
-        predictions = flatten(model(x, training=True))
+        predictions = model(x, training=True)
         loss = _loss(model, program, x, y, predictions, weights)
         variables = model.trainable_variables
         found = gradients(loss, [program.variable(v) for v in variables])

@@ -12,6 +12,7 @@ from fastnn.data import arrays
 from fastnn.data.arrays import Batches
 from fastnn.engine import native
 from fastnn.engine.executable import Rows, executable
+from fastnn.graph.program import current_program
 from fastnn.layers.layer import Layer
 from fastnn.models import tracing
 from fastnn.models.objective import Objective
@@ -33,6 +34,9 @@ class Training(Layer):
         self._programs = {}
         self._seed, self._random_step = None, 0
         self.history = None
+
+    def __getstate__(self):
+        return {**vars(self), "_programs": {}}
 
     def _forget_programs(self):
         self._programs.clear()
@@ -112,7 +116,7 @@ class Training(Layer):
     @property
     def metrics_names(self):
         """The names under which results appear."""
-        return [m.name for m in self.metrics]
+        return ["loss", *self.objective.names] if self.objective is not None else []
 
     def reset_metrics(self):
         """Begin all running means anew."""
@@ -122,9 +126,10 @@ class Training(Layer):
     def get_metrics_result(self):
         """The present result of each metric by name."""
         logs = {}
-        for metric in self.metrics:
+        names = ["loss", *self.objective.names] if self.objective is not None else []
+        for name, metric in zip(names, self.metrics, strict=True):
             result = metric.result()
-            logs.update(result if isinstance(result, dict) else {metric.name: result})
+            logs.update(result if isinstance(result, dict) else {name: result})
         return {k: _plain(v) for k, v in logs.items()}
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
@@ -133,8 +138,7 @@ class Training(Layer):
         Override it for a loss that needs more than targets and predictions.
         """
         total = self.objective.total_loss(y, y_pred, sample_weight)
-        program = y_pred[0].program
-        for extra in [*self.losses, *program.losses]:
+        for extra in [*self.losses, *current_program().losses]:
             total = extra if total is None else total + extra
         if total is None:
             raise ValueError(f"{self}: there is no loss: pass one to compile(), or use add_loss() in a layer")
@@ -226,14 +230,16 @@ class Training(Layer):
             ``history.history`` has a list for each metric.
         """
         self._assert_compiled("fit()")
-        data = self._training_data(x, y, sample_weight, class_weight, batch_size or 32)
+        data = self._training_data(x, y, sample_weight, class_weight, _batch_size(batch_size))
         if validation_split:
             if not isinstance(data, Batches):
                 raise ValueError("validation_split needs arrays: pass validation_data with an iterable of batches")
             if validation_data is None:
                 data, validation_data = data.split(validation_split)
-        validation = self._validation_data(validation_data, validation_batch_size or batch_size or 32)
+        validation = self._validation_data(validation_data, _batch_size(validation_batch_size, batch_size))
         self._prepare_training(data)
+        if isinstance(data, Batches) and data.rows == 0:
+            raise ValueError("fit: x has no rows: there is nothing to train on")
         steps = steps_per_epoch or _length(data)
         followers = self._followers(callbacks, verbose, epochs, steps, add_history=True)
         self.stop_training = False
@@ -272,13 +278,16 @@ class Training(Layer):
         return Batches(x, y, sample_weight, batch_size)
 
     def _validation_data(self, data, batch_size):
+        wrong = "validation_data: expected (x, y), (x, y, sample_weight) or an iterable of batches"
+        if hasattr(data, "shape") or isinstance(data, (str, dict)):
+            raise ValueError(f"{wrong}, received {type(data).__name__}")
         if data is None or isinstance(data, Batches):
             return data
         if isinstance(data, (tuple, list)) and len(data) in (2, 3):
             return Batches(data[0], data[1], data[2] if len(data) == 3 else None, batch_size)
         if hasattr(data, "__iter__"):
             return data
-        raise ValueError("validation_data: expected (x, y), (x, y, sample_weight) or an iterable of batches")
+        raise ValueError(f"{wrong}, received {data!r:.60}")
 
     def _prepare_training(self, data):
         if isinstance(data, Batches) and data.rows:
@@ -328,11 +337,14 @@ class Training(Layer):
         if followers.progbar is not None:
             followers.progbar.update(step, _sorted(self.get_metrics_result()))
 
+    def _targets(self, data):
+        return self.objective.in_order(arrays.repack(data.structure[1], data.y))
+
     def _check_labels(self, program, data):
         """Integer labels are looked at once before any of them reaches a kernel."""
         shapes = [shape[1:] for shape in program.program.prediction_shapes]
         if data.labels_checked != shapes:
-            self.objective.check_targets(data.y, [(None, *shape) for shape in shapes])
+            self.objective.check_targets(self._targets(data), [(None, *shape) for shape in shapes])
             data.labels_checked = shapes
 
     def _train_on_stream(self, batches, followers, steps, stream):
@@ -369,18 +381,17 @@ class Training(Layer):
             The loss alone, the loss and the metrics, or all by name with return_dict.
         """
         self._assert_compiled("evaluate()")
-        data = x if _is_stream(x, y) else Batches(x, y, sample_weight, batch_size or 32)
+        data = x if _is_stream(x, y) else Batches(x, y, sample_weight, _batch_size(batch_size))
         followers = self._followers(callbacks, verbose, 1, steps or _length(data))
         results = self._evaluate(data, followers, steps)
-        if return_dict:
-            return results
-        values = list(results.values())
-        return values[0] if len(values) == 1 else values
+        return _returned(results, return_dict)
 
     def _evaluate(self, data, followers, steps, show=True):
         self.reset_metrics()
         followers.on_test_begin()
         if isinstance(data, Batches):
+            if data.rows == 0:
+                raise ValueError("evaluate: x has no rows: there is nothing to measure")
             self._ensure_built(data)
             full, rest = divmod(data.rows, data.batch_size)
             if steps is not None:
@@ -428,7 +439,7 @@ class Training(Layer):
         """
         if _is_stream(x, None):
             return self._predict_stream(x, steps)
-        data = Batches(x, None, None, batch_size or 32)
+        data = Batches(x, None, None, _batch_size(batch_size))
         followers = self._followers(callbacks, verbose, 1, steps or data.steps)
         followers.on_predict_begin()
         self._ensure_built(data)
@@ -441,10 +452,8 @@ class Training(Layer):
                 if outputs is None:
                     outputs = [np.empty((rows, *p.shape[1:]), _dtype(p)) for p in program.program.outputs]
                 self._predict_steps(program, part, [o[start:] for o in outputs], count, size, followers, start)
-        if outputs is None:
-            outputs = [self._empty_prediction(data)]
         followers.on_predict_end()
-        return outputs[0] if len(outputs) == 1 else outputs
+        return self._empty_prediction(data) if outputs is None else _arranged(program.program, outputs)
 
     def _predict_steps(self, program, data, outputs, count, size, followers, start):
         rows, done, offset = self._rows(data), 0, start // data.batch_size if start else 0
@@ -466,19 +475,19 @@ class Training(Layer):
     def _empty_prediction(self, data):
         """The prediction for no rows at all."""
         one = Batches(arrays.repack(data.structure[0], [np.zeros((1, *a.shape[1:]), a.dtype) for a in data.x]))
-        (prediction, *_) = tracing.trace_predict(self, tracing.Signature(one, 1)).outputs
-        return np.empty((0, *prediction.shape[1:]), _dtype(prediction))
+        program = tracing.trace_predict(self, tracing.Signature(one, 1))
+        return _arranged(program, [np.empty((0, *p.shape[1:]), _dtype(p)) for p in program.outputs])
 
     def _predict_stream(self, batches, steps):
         parts = []
         for i, batch in enumerate(batches):
             if steps is not None and i >= steps:
                 break
-            parts.append(arrays.flatten(self.predict_on_batch(_unpack(batch)[0])))
+            parts.append(self.predict_on_batch(_unpack(batch)[0]))
         if not parts:
             raise ValueError("predict: the iterable of batches gave none")
-        joined = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        return joined[0] if len(joined) == 1 else joined
+        columns = zip(*map(arrays.flatten, parts), strict=True)
+        return arrays.repack(parts[0], [np.concatenate(column) for column in columns])
 
     # --- single batches ----------------------------------------------------------------------------
     def _call_on_batch(self, x, training=None):
@@ -492,7 +501,7 @@ class Training(Layer):
         program.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
         if training:
             self._random_step += 1
-        return outputs[0] if len(outputs) == 1 else outputs
+        return _arranged(program.program, outputs)
 
     def predict_on_batch(self, x):
         """The prediction for one batch."""
@@ -507,10 +516,7 @@ class Training(Layer):
         self.reset_metrics()
         run(data)
         results = self.get_metrics_result()
-        if return_dict:
-            return results
-        values = list(results.values())
-        return values[0] if len(values) == 1 else values
+        return _returned(results, return_dict)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; returns loss and metrics of the batch, before the weights changed."""
@@ -587,13 +593,32 @@ def _sorted(logs):
     return dict(sorted(logs.items()))
 
 
+def _arranged(program, outputs):
+    """The outputs of a program as the model arranges them; a list of one is that one."""
+    if len(outputs) == 1 and not isinstance(program.prediction, dict):
+        return outputs[0]
+    return arrays.repack(program.prediction, outputs)
+
+
+def _returned(results, as_dict):
+    """Results as `evaluate` gives them: by name, as a list that begins with the loss, or the loss alone."""
+    values = list(results.values())
+    return _sorted(results) if as_dict else values[0] if len(values) == 1 else values
+
+
+def _batch_size(*given):
+    return next((size for size in given if size is not None), 32)
+
+
 def _dtype(tensor):
     return "int32" if tensor.dtype == "int32" else config.floatx()
 
 
 def _is_stream(x, y):
     """True for an iterable of batches rather than arrays."""
-    if y is not None or x is None or isinstance(x, (list, tuple, dict)) or hasattr(x, "__array__"):
+    if y is not None or x is None or isinstance(x, (list, tuple, dict, str, bytes)):
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "shape"):  # a memoryview has the latter alone
         return False
     return hasattr(x, "__iter__") and not hasattr(x, "__dlpack__")
 

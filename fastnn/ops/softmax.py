@@ -1,6 +1,7 @@
 """Softmax and the cross-entropy that belongs to it."""
 
 import math
+import warnings
 
 import numpy as np
 
@@ -154,6 +155,11 @@ def softmax(x, axis=-1):
         return reshape(softmax(reshape(x, (1, -1))), shape_of(x))
     if isinstance(axis, (tuple, list)):
         return _softmax_over_axes(x, axis)
+    if shape_of(x)[normalize_axis(axis, len(shape_of(x)))] == 1:
+        warnings.warn(
+            f"softmax over an axis of size 1 (shape {tuple(shape_of(x))}) is always 1: use sigmoid for one output",
+            stacklevel=2,
+        )
     x, last = _last_axis(x, axis)
     if last:
         return apply(_softmax, x)

@@ -1,0 +1,35 @@
+"""The libraries that are compared: the worker of each, what must be installed, and how it looks in the picture."""
+
+import importlib.util
+from typing import NamedTuple
+
+from workloads import WORKLOADS
+
+
+class Library(NamedTuple):
+    module: str  # of the worker
+    needs: tuple[str, ...]
+    variant: str = ""
+    environment: tuple[tuple[str, str], ...] = ()
+    workloads: tuple[str, ...] = tuple(w.name for w in WORKLOADS)
+    only: str = "train fit forward predict"  # what it is asked for
+
+
+DENSE = tuple(w.name for w in WORKLOADS if {layer[0] for layer in w.layers} == {"dense"})
+
+LIBRARIES = {
+    "fastnn": Library("fastnn_worker", ("fastnn",)),
+    "PyTorch": Library("torch_worker", ("torch",)),
+    "torch.compile": Library("torch_worker", ("torch",), "compile"),
+    "JAX": Library("jax_worker", ("jax",)),
+    "JAX scan": Library("jax_worker", ("jax",), "scan", only="fit"),
+    "Keras/JAX": Library("keras_worker", ("keras", "jax"), environment=(("KERAS_BACKEND", "jax"),)),
+    "Keras/TF": Library("keras_worker", ("keras", "tensorflow"), environment=(("KERAS_BACKEND", "tensorflow"),)),
+    "ONNX Runtime": Library("onnxruntime_worker", ("onnx", "onnxruntime")),
+    "scikit-learn": Library("sklearn_worker", ("sklearn",), workloads=DENSE),
+}
+
+
+def missing(library):
+    """The packages that it needs and that are not installed."""
+    return [name for name in library.needs if importlib.util.find_spec(name) is None]

@@ -1,0 +1,81 @@
+"""ONNX Runtime: inference on its CPU provider, with all its graph optimisations, channels first as its files are."""
+
+import numpy as np
+import onnxruntime
+from network import with_input_shapes
+from onnx import TensorProto, checker, helper, numpy_helper
+
+VERSION = onnxruntime.__version__
+OPSET, IR_VERSION = 17, 9
+ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": "Softmax"}
+
+
+class Peer:
+    def __init__(self, workload, weights, x, y, variant, threads):
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+        content = graph_file(workload, weights)
+        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        batch = x[: workload.batch]
+        self.batch = np.ascontiguousarray(np.moveaxis(batch, -1, 1)) if batch.ndim == 4 else batch
+        self.binding = self.session.io_binding()
+        self.result = np.empty((workload.batch, workload.layers[-1][1]), np.float32)
+        self.binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(self.batch))
+        self.binding.bind_ortvalue_output("y", onnxruntime.OrtValue.ortvalue_from_numpy(self.result))
+
+    def forward(self, count):
+        """Input and output stay where they are."""
+        for _ in range(count):
+            self.session.run_with_iobinding(self.binding)
+        return self.binding.copy_outputs_to_cpu()[0]
+
+    def predict(self, count):
+        for _ in range(count):
+            (result,) = self.session.run(None, {"x": self.batch})
+        return result
+
+
+def graph_file(workload, weights):
+    """The network as the bytes of an ONNX file."""
+    nodes, constants, name = [], [], "x"
+
+    def constant(array):
+        constants.append(numpy_helper.from_array(np.ascontiguousarray(array), f"c{len(constants)}"))
+        return constants[-1].name
+
+    def node(kind, *inputs, **attributes):
+        nodes.append(helper.make_node(kind, [name, *inputs], [f"n{len(nodes)}"], **attributes))
+        return nodes[-1].output[0]
+
+    flattened = None  # (h, w, c) of what was flattened: the rows of the next kernel are in that order
+    for (kind, shape, sizes), arrays in zip(with_input_shapes(workload), weights, strict=True):
+        activation = None
+        if kind == "dense":
+            kernel, bias = arrays
+            if flattened:
+                kernel = kernel.reshape(*flattened, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
+                flattened = None
+            name, activation = node("Gemm", constant(kernel), constant(bias)), sizes[1]
+        elif kind == "conv":
+            _, window, activation, padding = sizes
+            kernel, bias = constant(arrays[0].transpose(3, 2, 0, 1)), constant(arrays[1])
+            pads = [(window - 1) // 2 if padding == "same" else 0] * 4
+            name = node("Conv", kernel, bias, kernel_shape=[window, window], pads=pads)
+        elif kind == "pool":
+            name = node("MaxPool", kernel_shape=[sizes[0]] * 2, strides=[sizes[0]] * 2)
+        elif kind == "batch_norm":
+            name = node("BatchNormalization", *map(constant, arrays), epsilon=1e-3)
+        elif kind == "relu":
+            name = node("Relu")
+        elif kind == "flatten":
+            name, flattened = node("Flatten"), shape
+        if activation:
+            name = node(ACTIVATIONS[activation])
+    nodes[-1].output[0] = "y"
+    height_width, channels = workload.shape[:-1], workload.shape[-1]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [workload.batch, channels, *height_width])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [workload.batch, workload.layers[-1][1]])
+    graph = helper.make_graph(nodes, workload.name, [x], [y], constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    checker.check_model(model)
+    return model.SerializeToString()

@@ -1,0 +1,226 @@
+"""Time the eight workloads in fastnn and in the other libraries that are installed: ``python benchmarks/peers/run.py``.
+
+One process for each library, workload and number of threads.  The libraries take turns, a round each, so that what
+else the machine does meets all of them; see the README for what is measured, and how.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path.append(str(HERE.parent))
+
+import numpy as np  # noqa: E402, the path comes first
+from libraries import LIBRARIES, missing  # noqa: E402
+from report import draw, summary, tables  # noqa: E402
+from workloads import WORKLOADS, data, flops  # noqa: E402
+
+RESULTS = HERE.parent / "results"
+KINDS = ("train", "fit", "forward", "predict")
+ROUNDS = 5
+MOST_STEPS, MOST_BYTES, RATE = 1000, 2**25, 80e9  # of an epoch: its steps, its data, operations a second
+QUIET = 0.02  # seconds before a round, in which the threads of the library before fall asleep
+SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1"}
+
+
+class Failed(Exception):
+    """A library could not do what it was asked for."""
+
+
+class Worker:
+    """A library at work on one workload, in a process of its own."""
+
+    def __init__(self, name, workload, threads, steps):
+        self.name, library = name, LIBRARIES[name]
+        search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
+        environment = {**os.environ, **SETTINGS, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": search}
+        command = [sys.executable, HERE / "worker.py", library.module, library.variant, workload.name]
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            [*command, str(threads), str(steps)], env={**environment, **dict(library.environment)}, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=HERE,
+        )  # fmt: skip
+        self.started = self._answer()
+
+    def offers(self, what):
+        return what in self.started["offers"] and what in LIBRARIES[self.name].only.split()
+
+    def ask(self, do, **options):
+        try:
+            print(json.dumps({"do": do, **options}), file=self.process.stdin, flush=True)
+        except BrokenPipeError:
+            raise Failed(self._last_words()) from None
+        return self._answer()
+
+    def _answer(self):
+        line = self.process.stdout.readline()
+        answer = json.loads(line) if line else {"error": self._last_words()}
+        if "error" in answer:
+            self.stop()
+            raise Failed(answer["error"])
+        return answer
+
+    def _last_words(self):
+        self.process.wait()
+        self.errors.seek(0)
+        lines = [line.strip() for line in self.errors.read().splitlines() if line.strip()]
+        return " / ".join([f"ended with code {self.process.returncode}", *lines[-3:]])[:300]
+
+    def stop(self):
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+
+def epoch_steps(workload, seconds):
+    """Steps of an epoch: about so many seconds on a quick machine, within limits of count and memory."""
+    steps = seconds * RATE / (3 * flops(workload) * workload.batch)
+    return int(max(min(steps, MOST_STEPS, MOST_BYTES / data(workload)[0].nbytes), 2))
+
+
+def compare(started, reference, dropout):
+    """Refuse a library that computes something else than the first one, or does not learn."""
+    for name in ("predictions", "forward"):
+        if name in started:
+            _assert_close(name, started[name], reference["predictions"], 2e-3)
+    if "curve" in started:
+        if not dropout:
+            _assert_close("first losses", started["curve"], reference["curve"][: len(started["curve"])], 1e-2)
+        losses = started["losses"]
+        if not losses[-1] < losses[0]:
+            raise Failed(f"the loss does not go down: {losses[0]:.4g} to {losses[-1]:.4g}")
+
+
+def _assert_close(what, found, expected, tolerance):
+    difference = np.max(np.abs(np.subtract(found, expected)) / np.maximum(1, np.abs(expected)), initial=0)
+    if not difference <= tolerance:
+        raise Failed(f"{what} differ by {difference:.2g} from the first library's")
+
+
+def start(names, workload, threads, seconds, failures):
+    """The workers that started and passed the comparison, with what they said of themselves."""
+    workers = []
+    dropout = any(layer[0] == "dropout" for layer in workload.layers)
+    for name in names:
+        if workload.name not in LIBRARIES[name].workloads:
+            continue
+        try:
+            worker = Worker(name, workload, threads, epoch_steps(workload, seconds))
+            reference = workers[0].started if workers else worker.started
+            try:
+                compare(worker.started, reference, dropout)
+            except Failed:
+                worker.stop()
+                raise
+            workers.append(worker)
+        except Failed as problem:
+            note_failure(failures, name, workload, threads, problem)
+    return workers
+
+
+def note_failure(failures, name, workload, threads, problem):
+    failures.append({"library": name, "workload": workload.name, "threads": threads, "problem": str(problem)})
+    print(f"    {name}: {problem}", file=sys.stderr, flush=True)
+
+
+def rounds(workers, what, seconds, drop):
+    """{library: seconds of one step in each round}; another library begins each round."""
+    found = {w.name: [] for w in workers if w.offers(what)}
+    for i in range(-1, ROUNDS):  # the first round finds how many steps a round has, and is not kept
+        turn = [w for w in workers if w.name in found]
+        for worker in turn[i % len(turn) :] + turn[: i % len(turn)] if turn else []:
+            time.sleep(QUIET)
+            try:
+                took = worker.ask("round", what=what, seconds=seconds / ROUNDS)["seconds"]
+            except Failed as problem:
+                drop(worker, problem)
+                del found[worker.name]
+                continue
+            if i >= 0:
+                found[worker.name].append(took)
+    return found
+
+
+def measure(names, workload, threads, seconds, results):
+    """All of one workload: adds rows, starts, and the limits of its programs to the results."""
+    workers = start(names, workload, threads, seconds, results["failures"])
+
+    def drop(worker, problem):
+        note_failure(results["failures"], worker.name, workload, threads, problem)
+        workers.remove(worker)
+
+    key = {"workload": workload.name, "threads": threads}
+    for what in KINDS:
+        for name, taken in rounds(workers, what, seconds, drop).items():
+            results["rows"].append({**key, "what": what, "library": name, "seconds": taken})
+    for worker in list(workers):
+        try:
+            if worker.name == "fastnn":
+                results["programs"].append({**key, **worker.ask("program")})
+            facts = {fact: worker.started.get(fact) for fact in ("import", "first", "version")}
+            results["starts"].append({**key, "library": worker.name, **facts, **worker.ask("memory")})
+        except Failed as problem:
+            drop(worker, problem)
+    for worker in workers:
+        worker.stop()
+
+
+def machine():
+    """What the figures depend on."""
+    cpu = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        models = (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x)
+        cpu = next(models, cpu)
+    load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
+    return {
+        "time": time.strftime("%Y-%m-%d %H:%M"), "cpu": cpu, "cpus": os.cpu_count(), "system": platform.system(),
+        "python": platform.python_version(), "numpy": np.__version__, "load average before": load,
+    }  # fmt: skip
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--libraries", nargs="+", choices=LIBRARIES, default=list(LIBRARIES), metavar="NAME",
+                        help=f"of {', '.join(LIBRARIES)}")  # fmt: skip
+    all_workloads = [w.name for w in WORKLOADS]
+    parser.add_argument("--workloads", nargs="+", choices=all_workloads, default=all_workloads, metavar="NAME",
+                        help=f"of {', '.join(all_workloads)}")  # fmt: skip
+    parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N")
+    parser.add_argument("--seconds", type=float, default=0.5, help="of one measurement, all its rounds together")
+    return parser.parse_args()
+
+
+def main():
+    chosen = arguments()
+    left_out = {name: missing(LIBRARIES[name]) for name in chosen.libraries if missing(LIBRARIES[name])}
+    names = [name for name in LIBRARIES if name in chosen.libraries and name not in left_out]
+    for name, packages in left_out.items():
+        print(f"{name} is left out: {', '.join(packages)} is not installed", file=sys.stderr)
+    results = {"machine": machine(), "seconds": chosen.seconds, "left_out": left_out}
+    results |= {"failures": [], "rows": [], "starts": [], "programs": []}
+    begun = time.perf_counter()
+    for workload in (w for w in WORKLOADS if w.name in chosen.workloads):
+        for threads in chosen.threads:
+            print(f"{workload.name}, threads: {threads}", file=sys.stderr, flush=True)
+            measure(names, workload, threads, chosen.seconds, results)
+            print(summary(results, workload.name, threads), file=sys.stderr, flush=True)
+    results["minutes"] = (time.perf_counter() - begun) / 60
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / "peers.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
+    (RESULTS / "peers.md").write_text(tables(results), encoding="utf-8")
+    draw(results, RESULTS / "peers.png")
+    print(f"in {RESULTS}: peers.json, peers.md, peers.png", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""PyTorch: eager or torch.compile, channels-last memory, fused Adam."""
+
+import torch
+from network import with_input_shapes
+from torch import nn
+from torch.nn import functional as F  # noqa: N812, its usual name
+
+VERSION = torch.__version__
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
+
+
+class Flatten(nn.Module):
+    """In the order height, width, channels: a view of channels-last memory."""
+
+    def forward(self, x):
+        return x.permute(0, 2, 3, 1).flatten(1)
+
+
+class Peer:
+    def __init__(self, workload, weights, x, y, variant, threads):
+        torch.set_num_threads(threads)
+        self.workload = workload
+        self.net = network(workload).to(memory_format=torch.channels_last)
+        self.set_weights(weights)
+        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-3, eps=1e-7, fused=True)
+        self.x = torch.from_numpy(x)
+        self.y = torch.from_numpy(y).to(torch.float32 if workload.classes <= 2 else torch.int64)
+        self.batch = self.x[: workload.batch], self.y[: workload.batch]
+        compiled = torch.compile if variant == "compile" else lambda function: function
+        self.loss, self.output = compiled(self._loss), compiled(self._output)
+
+    def set_weights(self, weights):
+        """Copy from Keras' layouts."""
+        with torch.no_grad():
+            layers = [layer for layer in self.net if hasattr(layer, "weight")]
+            for layer, arrays in zip(layers, [arrays for arrays in weights if arrays], strict=True):
+                kernel, *others = (torch.from_numpy(array) for array in arrays)
+                axes = {2: (1, 0), 4: (3, 2, 0, 1)}.get(kernel.ndim)
+                layer.weight.copy_(kernel.permute(axes) if axes else kernel)
+                layer.bias.copy_(others[0])
+                if len(others) == 3:
+                    layer.running_mean.copy_(others[1])
+                    layer.running_var.copy_(others[2])
+
+    def _scores(self, x):
+        return self.net(x.permute(0, 3, 1, 2) if x.ndim == 4 else x)
+
+    def _loss(self, x, y):
+        scores = self._scores(x)
+        if self.workload.classes == 0:
+            return F.mse_loss(scores, y)
+        if self.workload.classes == 2:
+            return F.binary_cross_entropy_with_logits(scores.squeeze(1), y)
+        return F.cross_entropy(scores, y)
+
+    def _output(self, x):
+        scores = self._scores(x)
+        classes = self.workload.classes
+        return scores if classes == 0 else torch.sigmoid(scores) if classes == 2 else torch.softmax(scores, 1)
+
+    def _step(self, x, y):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = self.loss(x, y)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def train(self, count):
+        self.net.train()
+        for _ in range(count):
+            loss = self._step(*self.batch)
+        return float(loss)
+
+    def fit(self):
+        self.net.train()
+        total = 0
+        for rows in torch.randperm(len(self.x)).split(self.workload.batch):
+            total += self._step(self.x[rows], self.y[rows])
+        return float(total)
+
+    def forward(self, count):
+        self.net.eval()
+        with torch.inference_mode():
+            for _ in range(count):
+                result = self.output(self.batch[0])
+        return result.numpy()
+
+    def predict(self, count):
+        self.net.eval()
+        x = self.batch[0].numpy()
+        with torch.inference_mode():
+            for _ in range(count):
+                result = self.output(torch.from_numpy(x)).numpy()
+        return result
+
+
+def network(workload):
+    """The layers up to the scores: softmax or sigmoid is part of the loss."""
+    layers = []
+    for kind, shape, sizes in with_input_shapes(workload):
+        layers += list(modules(kind, shape, *sizes))
+    return nn.Sequential(*layers)
+
+
+def modules(kind, shape, *sizes):
+    if kind == "dense":
+        yield nn.Linear(shape[0], sizes[0])
+        activation = sizes[1]
+    elif kind == "conv":
+        filters, window, activation, padding = sizes
+        yield nn.Conv2d(shape[2], filters, window, padding=padding)
+    else:
+        activation = None
+        make = {
+            "pool": nn.MaxPool2d, "relu": nn.ReLU, "dropout": nn.Dropout, "flatten": Flatten,
+            "batch_norm": lambda: nn.BatchNorm2d(shape[2], eps=1e-3, momentum=0.01),
+        }  # fmt: skip
+        yield make[kind](*sizes)
+    if activation in ACTIVATIONS:
+        yield ACTIVATIONS[activation]()

@@ -1,0 +1,158 @@
+"""A process with one model of one library, which times what it is asked for, one round at a time.
+
+    python worker.py MODULE VARIANT WORKLOAD THREADS STEPS
+
+It answers once when the model has started, then reads a JSON object a line and answers each with another.  MODULE
+defines `Peer`; the README says what a Peer offers.
+"""
+
+import faulthandler
+import importlib
+import json
+import os
+import sys
+import time
+import traceback
+from pathlib import Path
+
+import numpy as np
+from network import initial_weights
+from workloads import WORKLOADS, data
+
+PATIENCE = 240  # seconds for one answer
+CHECK_SECONDS, CHECK_STEPS = 1.0, 12  # training steps after which the loss must have gone down
+
+
+def use_cpus(count):
+    """Restrict the process to so many CPUs, if possible one of each core: a library cannot start more threads."""
+    if not hasattr(os, "sched_setaffinity"):
+        return
+    cores = {}
+    for cpu in sorted(os.sched_getaffinity(0)):
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.setdefault(siblings.read_text() if siblings.exists() else cpu, []).append(cpu)
+    first_of_each = [cpus[0] for cpus in cores.values()]
+    others = [cpu for cpus in cores.values() for cpu in cpus[1:]]
+    os.sched_setaffinity(0, (first_of_each + others)[:count])
+
+
+def peak_memory():
+    """Bytes of memory that the process has held at most."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) * 1024
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # bytes on macOS
+
+
+def elapsed(function, *arguments):
+    start = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - start, result
+
+
+class Timer:
+    """The rounds of one library."""
+
+    def __init__(self, module, variant, workload, threads, steps):
+        self.steps, self.counts = steps, {}
+        self.weights = initial_weights(workload)
+        x, y = data(workload, steps)
+        seconds, library = elapsed(importlib.import_module, module)
+        self.facts = {"import": seconds, "version": library.VERSION}
+        seconds, self.peer = elapsed(self._first_step, library, workload, x, y, variant, threads)
+        if self.offers("train"):
+            self.facts["first"] = seconds
+
+    def _first_step(self, library, workload, x, y, variant, threads):
+        peer = library.Peer(workload, self.weights, x, y, variant, threads)
+        self.curve = [peer.train(1)] if hasattr(peer, "train") else []
+        return peer
+
+    def offers(self, what):
+        return hasattr(self.peer, what)
+
+    def start(self):
+        """Facts, and what the driver compares: losses of the first steps, predictions with the initial weights."""
+        answer = {"offers": [w for w in ("train", "fit", "forward", "predict") if self.offers(w)], **self.facts}
+        if self.offers("train"):
+            self.curve.append(self.peer.train(1))
+            answer["curve"] = self.curve if getattr(self.peer, "same_curve", True) else self.curve[:0]
+        if self.offers("predict"):
+            if self.offers("set_weights"):
+                self.peer.set_weights(self.weights)
+            answer["predictions"] = np.asarray(self.peer.predict(1), np.float64).ravel().tolist()
+            answer["forward"] = np.asarray(self.peer.forward(1), np.float64).ravel().tolist()
+        if self.offers("train"):
+            answer["losses"] = self._losses()
+        return answer
+
+    def _losses(self):
+        losses, end = [], time.perf_counter() + CHECK_SECONDS
+        while len(losses) < 2 or (len(losses) < CHECK_STEPS and time.perf_counter() < end):
+            losses.append(self.peer.train(1))
+        return losses
+
+    def round(self, what, seconds):
+        """Seconds of one step (one call) in a round of about so many seconds; the first round finds how many."""
+        run = self._run(what)
+        if what not in self.counts:
+            count = 1
+            took = elapsed(run, count)[0]
+            while took < seconds / 2:
+                count = int(count * min(max(seconds / took, 2), 10))
+                took = elapsed(run, count)[0]
+            self.counts[what] = count
+        count = self.counts[what]
+        return {"seconds": elapsed(run, count)[0] / count / (self.steps if what == "fit" else 1)}
+
+    def _run(self, what):
+        if what != "fit":
+            return getattr(self.peer, what)
+
+        def epochs(count):
+            for _ in range(count):
+                self.peer.fit()
+
+        return epochs
+
+    def program(self):
+        return self.peer.program()
+
+    def memory(self):
+        return {"memory": peak_memory()}
+
+
+def main():
+    module, variant, name, threads, steps = sys.argv[1:]
+    answers = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # what a library prints goes with its errors
+    use_cpus(int(threads))
+    workload = next(w for w in WORKLOADS if w.name == name)
+    timer = None
+    while True:
+        faulthandler.cancel_dump_traceback_later()
+        if timer is not None:
+            line = sys.stdin.readline()
+            if not line:
+                return
+            request = json.loads(line)
+        faulthandler.dump_traceback_later(PATIENCE, exit=True)
+        try:
+            if timer is None:
+                timer = Timer(module, variant, workload, int(threads), int(steps))
+                answer = timer.start()
+            else:
+                answer = getattr(timer, request.pop("do"))(**request)
+        except Exception as error:
+            traceback.print_exc()
+            answer = {"error": f"{type(error).__name__}: {error}"[:300]}
+        print(json.dumps(answer), file=answers, flush=True)
+        if timer is None:
+            return
+
+
+if __name__ == "__main__":
+    main()
