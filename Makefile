@@ -31,7 +31,7 @@ bench: $(VENV)/extras-benchmarks
 	$(RUN) -m pytest -q benchmarks $(ARGS)
 
 lint: $(VENV)/extras-dev
-	$(RUN) -m pre_commit run --all-files --show-diff-on-failure
+	$(RUN) -m pre_commit run --all-files
 
 clean:
 	rm -rf $(VENV) build dist demo fastnn_cpu.egg-info fastnn/engine/native.c fastnn/engine/native.*.so

@@ -205,3 +205,34 @@ def class_weights(y, class_weight):
     if missing and len(missing) == len(set(np.unique(labels).tolist())):
         raise ValueError(f"class_weight: none of its classes {sorted(class_weight)} occurs among the labels")
     return weights
+
+
+def first_batch_size(*given):
+    """The first batch size that is given, or Keras' 32."""
+    return next((size for size in given if size is not None), 32)
+
+
+def is_stream(x, y):
+    """True for an iterable of batches rather than arrays."""
+    if y is not None or x is None or isinstance(x, (list, tuple, dict, str, bytes)):
+        return False
+    if hasattr(x, "__array__") or hasattr(x, "shape"):  # a memoryview has the latter alone
+        return False
+    return hasattr(x, "__iter__") and not hasattr(x, "__dlpack__")
+
+
+def count_steps(data):
+    """Batches in an epoch; None for an iterable without a length."""
+    if isinstance(data, Batches):
+        return data.steps
+    try:
+        return len(data)
+    except TypeError:
+        return None
+
+
+def unpack_batch(batch):
+    """(x, y, sample_weight) of a batch from an iterable."""
+    if isinstance(batch, (tuple, list)) and 1 <= len(batch) <= 3 and not hasattr(batch, "shape"):
+        return (*batch, *(None,) * (3 - len(batch)))
+    return batch, None, None

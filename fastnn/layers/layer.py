@@ -264,7 +264,7 @@ class Layer:
             raise AttributeError(
                 f"{type(self).__name__} has no {name!r} yet: call super().__init__() first in its __init__()"
             )
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return object.__getattribute__(self, name)  # fails too, with the words of the property if it is one
 
     def _incoming(self, x):
         """Arrays of floats take the layer's float type."""

@@ -21,7 +21,7 @@ def summary_text(model, line_length=None, expand_nested=False, show_trainable=Fa
 
 
 def _widths(columns, line_length):
-    shares = {3: (0.45, 0.33, 0.22), 4: (0.40, 0.28, 0.17, 0.15), 5: (0.32, 0.25, 0.15, 0.13, 0.15)}[columns]
+    shares = {3: (0.455, 0.345, 0.20), 4: (0.40, 0.28, 0.17, 0.15), 5: (0.32, 0.25, 0.15, 0.13, 0.15)}[columns]
     inner = line_length - columns - 1
     widths = [int(inner * share) for share in shares]
     widths[0] += inner - sum(widths)

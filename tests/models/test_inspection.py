@@ -54,7 +54,7 @@ def test_summary_options(capsys):
     with pytest.raises(ValueError, match="layer_range"):
         model.summary(layer_range=("dropout", "nowhere"))
     model.summary(flops=True)
-    assert f"{2 * 6 * 6 * 4 * 3 * 3 * 3:,}" in capsys.readouterr().out
+    assert f"{6 * 6 * 4 * (2 * 3 * 3 * 3 + 2):,}" in capsys.readouterr().out
 
 
 def test_summary_of_a_model_that_is_not_built(capsys):

@@ -1,0 +1,188 @@
+"""evaluate and predict: programs run over batches without a change of the weights."""
+
+import numpy as np
+
+from fastnn import config
+from fastnn.data import arrays
+from fastnn.data.arrays import Batches, count_steps, first_batch_size, is_stream, unpack_batch
+from fastnn.engine import native
+from fastnn.models import tracing
+from fastnn.models.compilation import NOBODY, SLICE, Compilation, in_name_order
+
+
+class Evaluation(Compilation):
+    """The part of `Model` that evaluates and predicts."""
+
+    def evaluate(
+        self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
+        return_dict=False,
+    ):  # fmt: skip
+        """Loss and metrics on data; arguments as in `fit`.
+
+        Returns
+        -------
+        float, list of float, or dict
+            The loss alone, the loss and the metrics, or all by name with return_dict.
+        """
+        self._assert_compiled("evaluate()")
+        data = x if is_stream(x, y) else Batches(x, y, sample_weight, first_batch_size(batch_size))
+        followers = self._followers(callbacks, verbose, 1, steps or count_steps(data))
+        results = self._evaluate(data, followers, steps)
+        return as_returned(results, return_dict)
+
+    def _evaluate(self, data, followers, steps, show=True):
+        self.reset_metrics()
+        followers.on_test_begin()
+        if isinstance(data, Batches):
+            if data.rows == 0:
+                raise ValueError("evaluate: x has no rows: there is nothing to measure")
+            self._ensure_built(data)
+            full, rest = divmod(data.rows, data.batch_size)
+            if steps is not None:
+                full, rest = (steps, 0) if steps <= full else (full, rest)
+            self._evaluate_steps(data, full, data.batch_size, followers, 0, show)
+            if rest:
+                self._evaluate_steps(data._part(slice(full * data.batch_size, None)), 1, rest, followers, full, show)
+        else:
+            for i, batch in enumerate(data):
+                if steps is not None and i >= steps:
+                    break
+                x, y, weights = unpack_batch(batch)
+                part = Batches(x, y, weights, max(len(arrays.flatten(x)[0]), 1))
+                self._ensure_built(part)
+                self._evaluate_steps(part, 1, part.rows, followers, i, show)
+        results = self.get_metrics_result()
+        followers.on_test_end(in_name_order(results))
+        return results
+
+    def _evaluate_steps(self, data, count, size, followers, offset, show):
+        if count == 0:
+            return
+        program = self._program("evaluate", data, size, tracing.trace_evaluate)
+        self._check_labels(program, data)
+        rows, done, every = self._rows(data), 0, followers.needs_test_batches
+        while done < count:
+            if every:
+                followers.on_test_batch_begin(offset + done)
+            done += program.run(
+                rows, batch=size, first=done, count=1 if every else count - done, seed=self._draw_seed(),
+                deadline=native.clock() + SLICE,
+            )  # fmt: skip
+            if every:
+                followers.on_test_batch_end(offset + done - 1, in_name_order(self.get_metrics_result()))
+            elif show:
+                self._show(followers, offset + done)
+
+    # --- predict -----------------------------------------------------------------------------------
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """Predictions for many samples, computed in batches.
+
+        Returns
+        -------
+        array of shape (n, ...), or a list of them where the model has several outputs
+        """
+        if is_stream(x, None):
+            return self._predict_stream(x, steps)
+        data = Batches(x, None, None, first_batch_size(batch_size))
+        followers = self._followers(callbacks, verbose, 1, steps or data.steps)
+        followers.on_predict_begin()
+        self._ensure_built(data)
+        outputs, rows = None, data.rows if steps is None else min(data.rows, steps * data.batch_size)
+        full, rest = divmod(rows, data.batch_size)
+        for start, count, size in ((0, full, data.batch_size), (full * data.batch_size, 1 if rest else 0, rest)):
+            if count:
+                part = data if start == 0 else data._part(slice(start, None))
+                program = self._program("predict", part, size, tracing.trace_predict)
+                if outputs is None:
+                    outputs = [np.empty((rows, *p.shape[1:]), _dtype(p)) for p in program.program.outputs]
+                self._predict_steps(program, part, [o[start:] for o in outputs], count, size, followers, start)
+        followers.on_predict_end()
+        return self._empty_prediction(data) if outputs is None else _arranged(program.program, outputs)
+
+    def _predict_steps(self, program, data, outputs, count, size, followers, start):
+        rows, done, offset = self._rows(data), 0, start // data.batch_size if start else 0
+        every = followers.needs_predict_batches
+        while done < count:
+            if every:
+                followers.on_predict_batch_begin(offset + done)
+            ran = program.run(
+                rows, outputs, batch=size, first=done, count=1 if every else count - done, seed=self._draw_seed(),
+                deadline=native.clock() + SLICE,
+            )  # fmt: skip
+            done += ran
+            if every:
+                batch = [o[(done - 1) * size : done * size] for o in outputs]
+                followers.on_predict_batch_end(offset + done - 1, {"outputs": batch[0] if len(batch) == 1 else batch})
+            elif followers.progbar is not None:
+                followers.progbar.update(offset + done)
+
+    def _empty_prediction(self, data):
+        """The prediction for no rows at all."""
+        one = Batches(arrays.repack(data.structure[0], [np.zeros((1, *a.shape[1:]), a.dtype) for a in data.x]))
+        program = tracing.trace_predict(self, tracing.Signature(one, 1))
+        return _arranged(program, [np.empty((0, *p.shape[1:]), _dtype(p)) for p in program.outputs])
+
+    def _predict_stream(self, batches, steps):
+        parts = []
+        for i, batch in enumerate(batches):
+            if steps is not None and i >= steps:
+                break
+            parts.append(self.predict_on_batch(unpack_batch(batch)[0]))
+        if not parts:
+            raise ValueError("predict: the iterable of batches gave none")
+        columns = zip(*map(arrays.flatten, parts), strict=True)
+        return arrays.repack(parts[0], [np.concatenate(column) for column in columns])
+
+    def _call_on_batch(self, x, training=None):
+        data = Batches(x)
+        data.batch_size = data.rows
+        self._ensure_built(data)
+        if data.rows == 0:
+            return self._empty_prediction(data)
+        program = self._program("predict", data, data.rows, tracing.trace_predict, training=bool(training))
+        outputs = [np.empty(p.shape, _dtype(p)) for p in program.program.outputs]
+        program.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
+        if training:
+            self._random_step += 1
+        return _arranged(program.program, outputs)
+
+    def predict_on_batch(self, x):
+        """The prediction for one batch."""
+        return self._call_on_batch(x)
+
+    def _on_batch(self, x, y, sample_weight, return_dict, run):
+        data = Batches(x, y, sample_weight)
+        data.batch_size = data.rows
+        if data.rows == 0:
+            raise ValueError("the batch has no rows")
+        self._ensure_built(data)
+        self.reset_metrics()
+        run(data)
+        results = self.get_metrics_result()
+        return as_returned(results, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Loss and metrics of one batch."""
+        self._assert_compiled("test_on_batch()")
+
+        def run(data):
+            self._evaluate_steps(data, 1, data.rows, NOBODY, 0, show=False)
+
+        return self._on_batch(x, y, sample_weight, return_dict, run)
+
+
+def _arranged(program, outputs):
+    """The outputs of a program as the model arranges them; a list of one is that one."""
+    if len(outputs) == 1 and not isinstance(program.prediction, dict):
+        return outputs[0]
+    return arrays.repack(program.prediction, outputs)
+
+
+def as_returned(results, as_dict):
+    """Results as `evaluate` gives them: by name, as a list that begins with the loss, or the loss alone."""
+    values = list(results.values())
+    return in_name_order(results) if as_dict else values[0] if len(values) == 1 else values
+
+
+def _dtype(tensor):
+    return "int32" if tensor.dtype == "int32" else config.floatx()
