@@ -278,3 +278,8 @@ def test_ctc_of_labels_that_do_not_fit():
     assert np.isinf(losses.ctc(np.array([[1, 1]]), np.zeros((1, 2, 3), np.float32)))
     with pytest.raises(ValueError, match=r"\(n, longest\)"):
         losses.ctc(np.array([1, 1]), np.zeros((1, 2, 3)))
+
+
+def test_targets_that_fit_no_output_are_refused():
+    with pytest.raises(ValueError, match=r"targets of shape \(4, 3\) do not fit outputs of shape \(4, 2\)"):
+        losses.MeanSquaredError()(np.zeros((4, 3)), np.zeros((4, 2)))

@@ -88,6 +88,9 @@ def _flatten(callbacks):
     if isinstance(callbacks, (list, tuple)):
         for callback in callbacks:
             yield from _flatten(callback)
+    elif isinstance(callbacks, type) or not (callbacks is None or hasattr(callbacks, "set_model")):
+        repair = f"write {callbacks.__name__}()" if isinstance(callbacks, type) else "make an object of a Callback class"
+        raise TypeError(f"callbacks: expected objects, received {callbacks!r}: {repair}")
     elif callbacks is not None:
         yield callbacks
 

@@ -159,6 +159,16 @@ def squeeze_or_expand_to_same_rank(x1, x2, expand_rank_1=True):
     return x1, x2
 
 
+def _check_broadcast(name, target, output):
+    try:
+        np.broadcast_shapes(target, output)
+    except ValueError:
+        raise ValueError(
+            f"{name}: targets of shape {tuple(target)} do not fit outputs of shape {tuple(output)}: give one target for "
+            "each output, or change the units of the last layer"
+        ) from None
+
+
 def pair(name, y_true, y_pred, fit=True):
     """Targets and outputs as tensors of one float dtype and, with `fit`, one rank.
 
@@ -172,6 +182,7 @@ def pair(name, y_true, y_pred, fit=True):
     if fit:
         y_true, y_pred = squeeze_or_expand_to_same_rank(y_true, y_pred)
     if tuple(y_true.shape) != tuple(y_pred.shape):
+        _check_broadcast(name, y_true.shape, y_pred.shape)
         warnings.warn(
             f"{name}: targets of shape {tuple(y_true.shape)} are broadcast against outputs of shape "
             f"{tuple(y_pred.shape)}, so each target is compared with several outputs. Give both one shape: "

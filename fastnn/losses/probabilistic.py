@@ -136,7 +136,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     if tuple(y_true.shape) != tuple(rows):
         repair = "convert one-hot targets with argmax(y, -1), or use categorical_crossentropy for them"
         if y_true.ndim != y_pred.ndim:
-            repair = "give one integer for each row of outputs"
+            repair = "give one integer for each row of outputs, or add Flatten() before the last Dense layers"
         raise ValueError(
             f"sparse_categorical_crossentropy: expected integer labels of shape {tuple(rows)} for outputs "
             f"of shape {tuple(y_pred.shape)} ({classes} classes), received shape {tuple(y_true.shape)}: "

@@ -147,3 +147,9 @@ def test_signatures_are_keras():
             stars = {p.VAR_POSITIONAL: "*", p.VAR_KEYWORD: "**"}.get(p.kind, "")
             rows.append([stars + p.name, *([] if p.default is p.empty else [p.default])])
         assert rows == expected[f"callbacks.{name}"], name
+
+
+@pytest.mark.parametrize("wrong", [callbacks.EarlyStopping, "early_stopping", 3], ids=str)
+def test_what_is_no_callback_is_refused(wrong):
+    with pytest.raises(TypeError, match="callbacks: expected objects"):
+        CallbackList([wrong])

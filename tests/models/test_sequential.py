@@ -30,7 +30,7 @@ def test_list_and_add_give_the_same_model():
     assert a.get_config() == b.get_config()
 
 
-@pytest.mark.parametrize("way", ["call", "predict", "fit", "build", "evaluate"])
+@pytest.mark.parametrize("way", ["__call__", "predict", "fit", "build", "evaluate"])
 def test_a_model_without_input_is_built_at_first_use(way):
     model = fastnn.Sequential(layers())
     model.compile("sgd", "mse")
