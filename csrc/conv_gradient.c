@@ -9,10 +9,10 @@
 enum {
   CHUNK_WORK = 20000, /* nanoseconds in a chunk */
   MAX_CHUNKS = 64,
-  CHUNK_PIXELS = 96,   /* pixels in a chunk, or reading the kernel costs more than using it */
-  BAND = 1 << 15,         /* elements of dx that meet all taps before the next */
-  COLUMNS = 64,           /* columns of B that meet all rows of A before the next: a panel stays in cache */
-  DEPTH = 512             /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
+  CHUNK_PIXELS = 96, /* pixels in a chunk, or reading the kernel costs more than using it */
+  BAND = 1 << 15,    /* elements of dx that meet all taps before the next */
+  COLUMNS = 64,      /* columns of B that meet all rows of A before the next: a panel stays in cache */
+  DEPTH = 512        /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
 };
 
 /* ---- the gradient for the input ------------------------------------------------------------------------------- */

@@ -501,6 +501,7 @@ static void prepare_walk(walk *k, const fnn_program *program, fnn_run *run) {
   for (int32_t i = 0; i < run->n_feeds; i++) {
     k->share_feeds |= k->threads > 1 && fnn_feed_work(&run->feed[i]) >= program->share_above;
   }
+  k->share_feeds &= feed_units(run) > 0; /* a phase without units would never end */
 }
 
 int fnn_program_run(const fnn_program *program, fnn_run *run) {

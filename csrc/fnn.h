@@ -24,13 +24,13 @@ extern "C" {
 #endif
 
 enum {
-  FNN_MAX_OPERANDS = 24,  /* inputs and outputs of one step */
-  FNN_MAX_DIMS = 32,      /* sizes of one step */
-  FNN_MAX_RANK = 6,       /* axes of a strided view, after neighbouring axes are merged */
-  FNN_MAX_BASES = 64,     /* blocks of memory one program refers to */
-  FNN_REGISTERS = 16,     /* virtual registers of the elementwise bytecode */
-  FNN_BLOCK = 256,        /* elements in one virtual register */
-  FNN_MAX_THREADS = 256   /* in one team */
+  FNN_MAX_OPERANDS = 24, /* inputs and outputs of one step */
+  FNN_MAX_DIMS = 32,     /* sizes of one step */
+  FNN_MAX_RANK = 6,      /* axes of a strided view, after neighbouring axes are merged */
+  FNN_MAX_BASES = 64,    /* blocks of memory one program refers to */
+  FNN_REGISTERS = 16,    /* virtual registers of the elementwise bytecode */
+  FNN_BLOCK = 256,       /* elements in one virtual register */
+  FNN_MAX_THREADS = 256  /* in one team */
 };
 
 /* What a run reports.  Everything but FNN_OK leaves the program usable. */
@@ -186,16 +186,16 @@ typedef struct fnn_run {
   int32_t n_feeds, n_drains;
   fnn_feed *feed;
   fnn_drain *drain;
-  ptrdiff_t first, count; /* iterations t = first .. first+count-1 */
-  ptrdiff_t step_begin, step_end; /* the part of the program to walk (0, n_steps, unless host steps cut it) */
-  float *iteration_slot;  /* receives (float)(iteration + t - first) before each iteration, or NULL */
-  int64_t iteration;      /* the optimiser's count before the first iteration of this run */
+  ptrdiff_t first, count;            /* iterations t = first .. first+count-1 */
+  ptrdiff_t step_begin, step_end;    /* the part of the program to walk (0, n_steps, unless host steps cut it) */
+  float *iteration_slot;             /* receives (float)(iteration + t - first) before each iteration, or NULL */
+  int64_t iteration;                 /* the optimiser's count before the first iteration of this run */
   uint64_t random_seed, random_step; /* random_step + t - first is the Philox step of iteration t */
   int32_t threads;
-  double deadline;        /* seconds on fnn_clock(); after it no second or later iteration is begun.  0: none */
-  char *scratch;          /* threads * fnn_program_scratch(program), 64-byte aligned */
+  double deadline; /* seconds on fnn_clock(); after it no second or later iteration is begun.  0: none */
+  char *scratch;   /* threads * fnn_program_scratch(program), 64-byte aligned */
   /* out */
-  ptrdiff_t done; /* iterations completed */
+  ptrdiff_t done;     /* iterations completed */
   int32_t error_step; /* or -1 - i for the index of feed i */
   int64_t error_value;
   double *profile; /* n_steps seconds added up by thread 0 with a barrier around each step, or NULL */
@@ -205,24 +205,24 @@ typedef struct fnn_run {
  * share_above nanoseconds of work) and where the team has to wait. */
 void fnn_program_prepare(fnn_program *program, double share_above);
 int fnn_step_writes(const fnn_step *step, int32_t operand); /* whether the step may write this operand */
-ptrdiff_t fnn_program_scratch(const fnn_program *program); /* bytes for each worker, rounded up to 64 */
+ptrdiff_t fnn_program_scratch(const fnn_program *program);  /* bytes for each worker, rounded up to 64 */
 int fnn_program_run(const fnn_program *program, fnn_run *run);
 
 /* ---- the machine ---------------------------------------------------------------------------------------------- */
 
-double fnn_clock(void);                     /* seconds, monotonic */
+double fnn_clock(void);                            /* seconds, monotonic */
 void fnn_use_huge_pages(void *data, size_t bytes); /* asks for them, where the system can: faster to touch first */
-int fnn_isa_count(void);                    /* rows of isa.def that were built */
-const char *fnn_isa_name(int i);            /* best last */
-int fnn_isa_supported(int i);               /* CPU and operating system */
-int fnn_isa_select(const char *name);       /* NULL: the best; returns 0, or -1 if unknown or unsupported */
+int fnn_isa_count(void);                           /* rows of isa.def that were built */
+const char *fnn_isa_name(int i);                   /* best last */
+int fnn_isa_supported(int i);                      /* CPU and operating system */
+int fnn_isa_select(const char *name);              /* NULL: the best; returns 0, or -1 if unknown or unsupported */
 const char *fnn_isa_selected(void);
-int fnn_isa_lanes(void);                    /* floats in a vector of the selected ISA */
-const char *fnn_compiler(void);             /* name and version */
-int fnn_openmp(void);                       /* 1 when built with OpenMP */
-int fnn_openmp_max_threads(void);           /* what OMP_NUM_THREADS and threadpoolctl ask for; 1 without OpenMP */
-void fnn_forked(void);                      /* called in a forked child: from now on no OpenMP construct is entered */
-double fnn_measure_peak(double seconds);    /* FLOP/s of one thread: fused multiply-adds on registers */
+int fnn_isa_lanes(void);                 /* floats in a vector of the selected ISA */
+const char *fnn_compiler(void);          /* name and version */
+int fnn_openmp(void);                    /* 1 when built with OpenMP */
+int fnn_openmp_max_threads(void);        /* what OMP_NUM_THREADS and threadpoolctl ask for; 1 without OpenMP */
+void fnn_forked(void);                   /* called in a forked child: from now on no OpenMP construct is entered */
+double fnn_measure_peak(double seconds); /* FLOP/s of one thread: fused multiply-adds on registers */
 double fnn_measure_bandwidth(size_t bytes, double seconds); /* bytes/s of one thread copying (read + write) */
 
 #ifdef __cplusplus

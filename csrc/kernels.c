@@ -12,7 +12,7 @@
 #define FNN_INLINE static inline __attribute__((always_inline, unused))
 #endif
 
-#include FNN_TEXT(isa/FNN_ISA.h)
+#include FNN_TEXT(isa / FNN_ISA.h)
 
 #include "dispatch.h"
 

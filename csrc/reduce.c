@@ -80,9 +80,7 @@ void fnn_reduce_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t ch
 }
 
 /* argmax is cut into groups of outer indices. */
-static ptrdiff_t argmax_group(const fnn_argmax_dims *d) {
-  return fnn_max(1, CHUNK / fnn_max(1, d->length * d->inner));
-}
+static ptrdiff_t argmax_group(const fnn_argmax_dims *d) { return fnn_max(1, CHUNK / fnn_max(1, d->length * d->inner)); }
 
 const char *fnn_argmax_prepare(fnn_step *step) {
   const fnn_argmax_dims *d = (const fnn_argmax_dims *)step->dim;

@@ -2,7 +2,7 @@
 
 import collections
 
-_counts = collections.Counter()
+_counts: collections.Counter = collections.Counter()
 
 
 def unique_name(prefix):

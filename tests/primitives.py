@@ -220,8 +220,8 @@ def _reduce():
         for name in ("max", "min"):
             function = getattr(ops, name)
             yield Case(name, lambda x, a=axis, f=function: f(x, a, True), ((shape, "distinct"),), label)
-    for name in ("max", "min"):
-        yield Case(name, lambda x, f=getattr(ops, name): f(x, 1), (((6, 33), "coarse"),), "ties", no_gradient=(0,))
+    yield Case("max", lambda x: ops.max(x, 1), (((6, 33), "coarse"),), "ties", no_gradient=(0,))
+    yield Case("min", lambda x: ops.min(x, 1), (((6, 33), "coarse"),), "ties", no_gradient=(0,))
     yield Case("prod", lambda x: ops.prod(x, 1), (((5, 11), "factor"),), length=11)
     yield Case("prod", ops.prod, (((2, 3, 2), "positive"),), "all", length=12)
     for label, (shape, axis) in {"rows": ((6, 33), 1), "columns": ((33, 6), 0), "middle": ((4, 5, 6), 1)}.items():
@@ -238,6 +238,8 @@ CONVOLUTIONS = {
     "stride": ((2, 9, 8, 3), (3, 2), 5, 2, 1, "same", 1),
     "stride_over_window": ((2, 9, 8, 3), (1, 2), 5, 3, 1, "valid", 1),
     "dilation": ((2, 9, 9, 2), (3, 2), 3, 1, 2, "same", 1),
+    "stride_2_1": ((2, 9, 8, 3), (3, 2), 5, (2, 1), 1, "same", 1),
+    "dilation_1_2": ((2, 9, 8, 3), (2, 3), 4, 1, (1, 2), "valid", 1),
     "groups": ((2, 6, 5, 6), (3, 3), 9, 1, 1, "same", 3),
     "pointwise": ((2, 5, 5, 17), (1, 1), 20, 1, 1, "valid", 1),
     "whole_image": ((3, 4, 3, 5), (4, 3), 7, 1, 1, "valid", 1),
@@ -266,9 +268,14 @@ def _convolution():
             )
 
 
+def _instruction(function, *inputs):
+    """The primitive that a function ends with, its attributes and shapes."""
+    return trace(Case("", function, inputs)).instructions[-1]
+
+
 def _convolution_gradients(name, function, x, w, label, taps):
     """The two gradients as rows of their own, with the attributes of the convolution."""
-    instruction = trace(Case(name, function, ((x, "real"), (w, "real")))).instructions[-1]
+    instruction = _instruction(function, (x, "real"), (w, "real"))
     y, attributes = instruction.outputs[0].shape, instruction.attributes
     for_input = use(f"{name}_input_gradient", shape=x, **attributes)
     yield Case(f"{name}_input_gradient", for_input, ((y, "real"), (w, "real")), label, length=taps)
@@ -293,8 +300,7 @@ def _pooling():
     for label, (x, window, strides, padding) in POOLS.items():
         options = {"pool_size": window, "strides": strides, "padding": padding}
         for name, kind in (("max_pool", "distinct"), ("average_pool", "real")):
-            function = lambda a, f=getattr(ops, name), o=options: f(a, **o)  # noqa: E731
-            instruction = trace(Case(name, function, ((x, kind),))).instructions[-1]
+            instruction = _instruction(lambda a, n=name, o=options: getattr(ops, n)(a, **o), (x, kind))
             y, attributes = instruction.outputs[0].shape, instruction.attributes
             taps, exact = int(np.prod(window)), name == "max_pool" or (window == (2, 2) and padding == "valid")
             length = 0 if name == "max_pool" else taps + 2
@@ -335,7 +341,8 @@ def _shape():
         yield Case("concatenate", lambda *xs, a=axis: ops.concatenate(xs, a), inputs, f"axis{axis}")
     packed = ((3, 5), "real"), ((4,), "real"), ((), "real")
     yield Case("pack", lambda *xs: ops.pack(xs, (0, 16, 32), 48), packed)
-    for label, (rows, width, index) in {"": (5, (7,), (4,)), "matrix": (6, (2, 3), (3, 4)), "none": (5, (7,), (0,))}.items():
+    tables = {"": (5, (7,), (4,)), "matrix": (6, (2, 3), (3, 4)), "none": (5, (7,), (0,))}
+    for label, (rows, width, index) in tables.items():
         inputs = ((rows, *width), "real"), (index, f"index:{rows}")
         yield Case("gather", use("gather"), inputs, label)
         inputs = ((*index, *width), "real"), (index, f"index:{rows}")

@@ -1,4 +1,4 @@
-"""Random programs on small integers: every number in them is exact in float32, so engines must agree to the last bit."""
+"""Random programs on small integers: all numbers are exact in float32, so engines must agree to the last bit."""
 
 import numpy as np
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import threading
 import time
 
@@ -96,11 +95,9 @@ def test_weights_do_not_depend_on_the_number_of_threads(name, optimizer):
 @pytest.mark.parametrize("name", NETS)
 def test_steps_of_these_nets_are_really_shared(name):
     """Else the test above would hold for want of anything to share."""
-    make, shape = NETS[name]
-    model = make()
-    x, y = samples(shape)
-    program = model.program("train").program.native
-    shared = [w for w, chunks in zip(program.step_work, program.step_chunks, strict=True) if chunks > 1 and w > SHARE_ABOVE]
+    program = NETS[name][0]().program("train").program.native
+    steps = zip(program.step_work, program.step_chunks, strict=True)
+    shared = [work for work, chunks in steps if chunks > 1 and work > SHARE_ABOVE]
     assert len(shared) >= 4
     assert sum(shared) > 5 * SHARE_ABOVE
 
@@ -317,7 +314,8 @@ SHOW = """
 import numpy as np, fastnn
 from fastnn.engine import native
 fastnn.utils.set_random_seed(1)
-model = fastnn.Sequential([fastnn.Input((5,)), fastnn.layers.Dense(3), fastnn.layers.Dropout(0.5), fastnn.layers.Dense(2)])
+model = fastnn.Sequential([fastnn.Input((5,)), fastnn.layers.Dense(3), fastnn.layers.Dropout(0.5)])
+model.add(fastnn.layers.Dense(2))
 {compile}
 x = np.linspace(-1, 1, 40, dtype="float32").reshape(8, 5)
 history = model.fit(x, x[:, :2], batch_size=4, epochs=3, verbose=0)
@@ -328,9 +326,8 @@ print(native.isa(), model.engine, *np.round(history.history["loss"], 5))
 def shown(arguments="", **environment):
     script = SHOW.format(compile=f'model.compile("adam", "mse"{arguments})')
     env = {k: v for k, v in os.environ.items() if not k.startswith("FASTNN_")}
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(script)], env=env | environment, capture_output=True, text=True, timeout=60
-    )
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, env=env | environment, capture_output=True, text=True, timeout=60)
     return result.stdout.split(), result.stderr
 
 

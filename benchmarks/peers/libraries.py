@@ -20,9 +20,11 @@ DENSE = tuple(w.name for w in WORKLOADS if {layer[0] for layer in w.layers} == {
 LIBRARIES = {
     "fastnn": Library("fastnn_worker", ("fastnn",)),
     "PyTorch": Library("torch_worker", ("torch",)),
-    "torch.compile": Library("torch_worker", ("torch",), "compile"),
+    # Without its caches: else its first step would be that of another run.
+    "torch.compile": Library("torch_worker", ("torch",), "compile", (("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1"),)),
     "JAX": Library("jax_worker", ("jax",)),
-    "JAX scan": Library("jax_worker", ("jax",), "scan", only="fit"),
+    # XLA's loops run convolutions several times slower than they run outside of them.
+    "JAX scan": Library("jax_worker", ("jax",), "scan", workloads=DENSE, only="fit"),
     "Keras/JAX": Library("keras_worker", ("keras", "jax"), environment=(("KERAS_BACKEND", "jax"),)),
     "Keras/TF": Library("keras_worker", ("keras", "tensorflow"), environment=(("KERAS_BACKEND", "tensorflow"),)),
     "ONNX Runtime": Library("onnxruntime_worker", ("onnx", "onnxruntime")),

@@ -7,7 +7,7 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from table import number, table  # noqa: E402, the path comes first
+from table import number, table
 
 TITLES = {
     "train": "Training step: one batch, called in a loop",
@@ -83,7 +83,7 @@ def times_table(results, what):
             own = statistics.median(found["fastnn"])
             row += [
                 number(limit["flops"] / 1e6), number(limit["bytes"] / 1e6),
-                number(limit["limit"] * 1e6), f"{limit['limit'] / own:.0%}",
+                number(limit["limit"] * 1e6), f"{number(limit['limit'] / own * 100)}%",
             ]  # fmt: skip
         else:
             row += [""] * 4

@@ -25,13 +25,13 @@ from workloads import WORKLOADS, data, flops  # noqa: E402
 
 RESULTS = HERE.parent / "results"
 KINDS = ("train", "fit", "forward", "predict")
-ROUNDS = 5
+ROUNDS, LEAST_ROUNDS = 5, 3  # fewer of what takes long
 MOST_STEPS, MOST_BYTES, RATE = 1000, 2**25, 80e9  # of an epoch: its steps, its data, operations a second
 QUIET = 0.02  # seconds before a round, in which the threads of the library before fall asleep
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-class Failed(Exception):
+class LibraryError(Exception):
     """A library could not do what it was asked for."""
 
 
@@ -43,7 +43,7 @@ class Worker:
         search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
         environment = {**os.environ, **SETTINGS, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": search}
         command = [sys.executable, HERE / "worker.py", library.module, library.variant, workload.name]
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, lives as long as the process
         self.process = subprocess.Popen(
             [*command, str(threads), str(steps)], env={**environment, **dict(library.environment)}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=HERE,
@@ -57,7 +57,7 @@ class Worker:
         try:
             print(json.dumps({"do": do, **options}), file=self.process.stdin, flush=True)
         except BrokenPipeError:
-            raise Failed(self._last_words()) from None
+            raise LibraryError(self._last_words()) from None
         return self._answer()
 
     def _answer(self):
@@ -65,7 +65,7 @@ class Worker:
         answer = json.loads(line) if line else {"error": self._last_words()}
         if "error" in answer:
             self.stop()
-            raise Failed(answer["error"])
+            raise LibraryError(answer["error"])
         return answer
 
     def _last_words(self):
@@ -98,13 +98,13 @@ def compare(started, reference, dropout):
             _assert_close("first losses", started["curve"], reference["curve"][: len(started["curve"])], 1e-2)
         losses = started["losses"]
         if not losses[-1] < losses[0]:
-            raise Failed(f"the loss does not go down: {losses[0]:.4g} to {losses[-1]:.4g}")
+            raise LibraryError(f"the loss does not go down: {losses[0]:.4g} to {losses[-1]:.4g}")
 
 
 def _assert_close(what, found, expected, tolerance):
     difference = np.max(np.abs(np.subtract(found, expected)) / np.maximum(1, np.abs(expected)), initial=0)
     if not difference <= tolerance:
-        raise Failed(f"{what} differ by {difference:.2g} from the first library's")
+        raise LibraryError(f"{what} differ by {difference:.2g} from the first library's")
 
 
 def start(names, workload, threads, seconds, failures):
@@ -119,11 +119,11 @@ def start(names, workload, threads, seconds, failures):
             reference = workers[0].started if workers else worker.started
             try:
                 compare(worker.started, reference, dropout)
-            except Failed:
+            except LibraryError:
                 worker.stop()
                 raise
             workers.append(worker)
-        except Failed as problem:
+        except LibraryError as problem:
             note_failure(failures, name, workload, threads, problem)
     return workers
 
@@ -136,13 +136,16 @@ def note_failure(failures, name, workload, threads, problem):
 def rounds(workers, what, seconds, drop):
     """{library: seconds of one step in each round}; another library begins each round."""
     found = {w.name: [] for w in workers if w.offers(what)}
+    end = time.perf_counter() + 2 * seconds * len(found)
     for i in range(-1, ROUNDS):  # the first round finds how many steps a round has, and is not kept
+        if i >= LEAST_ROUNDS and time.perf_counter() > end:
+            break
         turn = [w for w in workers if w.name in found]
         for worker in turn[i % len(turn) :] + turn[: i % len(turn)] if turn else []:
             time.sleep(QUIET)
             try:
                 took = worker.ask("round", what=what, seconds=seconds / ROUNDS)["seconds"]
-            except Failed as problem:
+            except LibraryError as problem:
                 drop(worker, problem)
                 del found[worker.name]
                 continue
@@ -169,7 +172,7 @@ def measure(names, workload, threads, seconds, results):
                 results["programs"].append({**key, **worker.ask("program")})
             facts = {fact: worker.started.get(fact) for fact in ("import", "first", "version")}
             results["starts"].append({**key, "library": worker.name, **facts, **worker.ask("memory")})
-        except Failed as problem:
+        except LibraryError as problem:
             drop(worker, problem)
     for worker in workers:
         worker.stop()

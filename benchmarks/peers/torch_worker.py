@@ -3,7 +3,7 @@
 import torch
 from network import with_input_shapes
 from torch import nn
-from torch.nn import functional as F  # noqa: N812, its usual name
+from torch.nn import functional as F
 
 VERSION = torch.__version__
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}

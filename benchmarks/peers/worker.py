@@ -97,16 +97,13 @@ class Timer:
 
     def round(self, what, seconds):
         """Seconds of one step (one call) in a round of about so many seconds; the first round finds how many."""
-        run = self._run(what)
-        if what not in self.counts:
-            count = 1
+        run, count = self._run(what), self.counts.get(what, 1)
+        took = elapsed(run, count)[0]
+        while what not in self.counts and took < seconds / 2:
+            count = int(count * min(max(seconds / took, 2), 10))
             took = elapsed(run, count)[0]
-            while took < seconds / 2:
-                count = int(count * min(max(seconds / took, 2), 10))
-                took = elapsed(run, count)[0]
-            self.counts[what] = count
-        count = self.counts[what]
-        return {"seconds": elapsed(run, count)[0] / count / (self.steps if what == "fit" else 1)}
+        self.counts[what] = count
+        return {"seconds": took / count / (self.steps if what == "fit" else 1)}
 
     def _run(self, what):
         if what != "fit":

@@ -48,11 +48,7 @@ typedef void (*ew_function)(float *out, const float *const *value, const fnn_ins
 #define EW_LOADS_3 EW_LOADS_2 vf c = vf_load(pc + i);
 #define EW_DEFINE(name, pointers, loads, expression)                                                         \
   static void ew_##name(float *out, const float *const *value, const fnn_instruction *in, ptrdiff_t count) { \
-    pointers                                                                                                 \
-    for (ptrdiff_t i = 0; i < count; i += FNN_LANES) {                                                       \
-      loads                                                                                                  \
-      vf_store(out + i, expression);                                                                         \
-    }                                                                                                        \
+    pointers for (ptrdiff_t i = 0; i < count; i += FNN_LANES) { loads vf_store(out + i, expression); }       \
   }
 #define EW_DEFINE_0(name, expression)
 #define EW_DEFINE_1(name, expression) EW_DEFINE(name, EW_POINTERS_1, EW_LOADS_1, expression)

@@ -28,9 +28,7 @@ FNN_INLINE vf vm_sign(vf a) {
   return vf_select(vf_gt(a, vf_zero()), vf_set1(1.0f), negative);
 }
 
-FNN_INLINE vf vm_trunc(vf a) {
-  return vf_select(vf_lt(a, vf_zero()), vf_neg(vf_floor(vf_neg(a))), vf_floor(a));
-}
+FNN_INLINE vf vm_trunc(vf a) { return vf_select(vf_lt(a, vf_zero()), vf_neg(vf_floor(vf_neg(a))), vf_floor(a)); }
 
 /* |a| with the sign of b */
 FNN_INLINE vf vm_copysign(vf a, vf b) {
@@ -160,9 +158,7 @@ FNN_INLINE vf vm_sigmoid(vf x) {
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)) */
-FNN_INLINE vf vm_softplus(vf x) {
-  return vf_add(vf_max(vf_zero(), x), vm_log1p(vm_exp(vf_neg(vf_abs(x)))));
-}
+FNN_INLINE vf vm_softplus(vf x) { return vf_add(vf_max(vf_zero(), x), vm_log1p(vm_exp(vf_neg(vf_abs(x))))); }
 
 /* Below 7/8 an odd polynomial; above, 1 - erfc(a) with a polynomial for -log erfc. */
 FNN_INLINE vf vm_erf(vf x) {

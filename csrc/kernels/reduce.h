@@ -21,58 +21,58 @@ FNN_INLINE float reduce_plus(float a, float b) { return a + b; }
 FNN_INLINE float reduce_times(float a, float b) { return a * b; }
 
 /* strip: `vectors` whole vectors of columns, or (vectors 1) the first `width` lanes of one */
-#define REDUCE_DEFINE(name, vector, scalar)                                                                         \
-  FNN_INLINE void name##_strip(const float *x, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t width, int vectors,         \
-                               int merge, float *out) {                                                             \
-    vf part[REDUCE_STRIP];                                                                                          \
-    int whole = width >= vectors * FNN_LANES;                                                                       \
-    for (int v = 0; v < vectors; v++) part[v] = whole ? vf_load(x + v * FNN_LANES) : vf_load_first(x, width);       \
-    for (ptrdiff_t i = 1; i < rows; i++) {                                                                          \
-      const float *p = x + i * row;                                                                                 \
-      for (int v = 0; v < vectors; v++) {                                                                           \
-        part[v] = vector(part[v], whole ? vf_load(p + v * FNN_LANES) : vf_load_first(p, width));                    \
-      }                                                                                                             \
-    }                                                                                                               \
-    for (int v = 0; v < vectors; v++) {                                                                             \
-      float *o = out + v * FNN_LANES;                                                                               \
-      if (merge) part[v] = vector(whole ? vf_load(o) : vf_load_first(o, width), part[v]);                           \
-      if (whole) {                                                                                                  \
-        vf_store(o, part[v]);                                                                                       \
-      } else {                                                                                                      \
-        vf_store_first(o, part[v], width);                                                                          \
-      }                                                                                                             \
-    }                                                                                                               \
-  }                                                                                                                 \
-  static void name##_group(const float *x, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t width, int merge, float *out) { \
-    const ptrdiff_t strip = REDUCE_STRIP * FNN_LANES;                                                               \
-    ptrdiff_t j = 0;                                                                                                \
-    for (; j + strip <= width; j += strip) name##_strip(x + j, rows, row, strip, REDUCE_STRIP, merge, out + j);     \
-    for (; j + FNN_LANES <= width; j += FNN_LANES) name##_strip(x + j, rows, row, FNN_LANES, 1, merge, out + j);    \
-    if (j < width) name##_strip(x + j, rows, row, width - j, 1, merge, out + j);                                    \
-  }                                                                                                                 \
-  static void name##_rows(const float *x, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t width, float *out) {             \
-    for (ptrdiff_t i = 0; i < rows; i += REDUCE_GROUP) {                                                            \
-      name##_group(x + i * row, fnn_min(REDUCE_GROUP, rows - i), row, width, i > 0, out);                           \
-    }                                                                                                               \
-  }                                                                                                                 \
-  static void name##_narrow(const float *x, ptrdiff_t rows, ptrdiff_t inner, float *out) {                          \
-    float sum[FNN_REDUCE_NARROW];                                                                                   \
-    ptrdiff_t width = inner, count = rows * inner;                                                                  \
-    while (width * 2 <= FNN_REDUCE_NARROW && width * 8 <= count) width *= 2;                                        \
-    ptrdiff_t rest = count % width;                                                                                 \
-    name##_rows(x, count / width, width, width, sum);                                                               \
-    if (rest > 0) name##_group(x + count - rest, 1, rest, rest, 1, sum);                                            \
-    for (; width > inner; width /= 2) {                                                                             \
-      ptrdiff_t half = width / 2;                                                                                   \
-      if (half % FNN_LANES == 0) {                                                                                  \
-        for (ptrdiff_t j = 0; j < half; j += FNN_LANES) {                                                           \
-          vf_store(sum + j, vector(vf_load(sum + j), vf_load(sum + half + j)));                                     \
-        }                                                                                                           \
-      } else {                                                                                                      \
-        for (ptrdiff_t j = 0; j < half; j++) sum[j] = scalar(sum[j], sum[half + j]);                                \
-      }                                                                                                             \
-    }                                                                                                               \
-    for (ptrdiff_t j = 0; j < inner; j++) out[j] = sum[j];                                                          \
+#define REDUCE_DEFINE(name, vector, scalar)                                                                            \
+  FNN_INLINE void name##_strip(const float *x, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t width, int vectors, int merge, \
+                               float *out) {                                                                           \
+    vf part[REDUCE_STRIP];                                                                                             \
+    int whole = width >= vectors * FNN_LANES;                                                                          \
+    for (int v = 0; v < vectors; v++) part[v] = whole ? vf_load(x + v * FNN_LANES) : vf_load_first(x, width);          \
+    for (ptrdiff_t i = 1; i < rows; i++) {                                                                             \
+      const float *p = x + i * row;                                                                                    \
+      for (int v = 0; v < vectors; v++) {                                                                              \
+        part[v] = vector(part[v], whole ? vf_load(p + v * FNN_LANES) : vf_load_first(p, width));                       \
+      }                                                                                                                \
+    }                                                                                                                  \
+    for (int v = 0; v < vectors; v++) {                                                                                \
+      float *o = out + v * FNN_LANES;                                                                                  \
+      if (merge) part[v] = vector(whole ? vf_load(o) : vf_load_first(o, width), part[v]);                              \
+      if (whole) {                                                                                                     \
+        vf_store(o, part[v]);                                                                                          \
+      } else {                                                                                                         \
+        vf_store_first(o, part[v], width);                                                                             \
+      }                                                                                                                \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  static void name##_group(const float *x, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t width, int merge, float *out) {    \
+    const ptrdiff_t strip = REDUCE_STRIP * FNN_LANES;                                                                  \
+    ptrdiff_t j = 0;                                                                                                   \
+    for (; j + strip <= width; j += strip) name##_strip(x + j, rows, row, strip, REDUCE_STRIP, merge, out + j);        \
+    for (; j + FNN_LANES <= width; j += FNN_LANES) name##_strip(x + j, rows, row, FNN_LANES, 1, merge, out + j);       \
+    if (j < width) name##_strip(x + j, rows, row, width - j, 1, merge, out + j);                                       \
+  }                                                                                                                    \
+  static void name##_rows(const float *x, ptrdiff_t rows, ptrdiff_t row, ptrdiff_t width, float *out) {                \
+    for (ptrdiff_t i = 0; i < rows; i += REDUCE_GROUP) {                                                               \
+      name##_group(x + i * row, fnn_min(REDUCE_GROUP, rows - i), row, width, i > 0, out);                              \
+    }                                                                                                                  \
+  }                                                                                                                    \
+  static void name##_narrow(const float *x, ptrdiff_t rows, ptrdiff_t inner, float *out) {                             \
+    float sum[FNN_REDUCE_NARROW];                                                                                      \
+    ptrdiff_t width = inner, count = rows * inner;                                                                     \
+    while (width * 2 <= FNN_REDUCE_NARROW && width * 8 <= count) width *= 2;                                           \
+    ptrdiff_t rest = count % width;                                                                                    \
+    name##_rows(x, count / width, width, width, sum);                                                                  \
+    if (rest > 0) name##_group(x + count - rest, 1, rest, rest, 1, sum);                                               \
+    for (; width > inner; width /= 2) {                                                                                \
+      ptrdiff_t half = width / 2;                                                                                      \
+      if (half % FNN_LANES == 0) {                                                                                     \
+        for (ptrdiff_t j = 0; j < half; j += FNN_LANES) {                                                              \
+          vf_store(sum + j, vector(vf_load(sum + j), vf_load(sum + half + j)));                                        \
+        }                                                                                                              \
+      } else {                                                                                                         \
+        for (ptrdiff_t j = 0; j < half; j++) sum[j] = scalar(sum[j], sum[half + j]);                                   \
+      }                                                                                                                \
+    }                                                                                                                  \
+    for (ptrdiff_t j = 0; j < inner; j++) out[j] = sum[j];                                                             \
   }
 
 REDUCE_DEFINE(reduce_sum, vf_add, reduce_plus)

@@ -89,7 +89,8 @@ def _flatten(callbacks):
         for callback in callbacks:
             yield from _flatten(callback)
     elif isinstance(callbacks, type) or not (callbacks is None or hasattr(callbacks, "set_model")):
-        repair = f"write {callbacks.__name__}()" if isinstance(callbacks, type) else "make an object of a Callback class"
+        name = callbacks.__name__ if isinstance(callbacks, type) else "EarlyStopping"
+        repair = f"write {name}()"
         raise TypeError(f"callbacks: expected objects, received {callbacks!r}: {repair}")
     elif callbacks is not None:
         yield callbacks
@@ -109,19 +110,21 @@ def plain_logs(logs):
     return result
 
 
-def _forward(hook, takes_place):
-    if takes_place:
+def _forward_with_place(hook):
+    def call(self, place, logs=None):
+        self._call(hook, place, logs)
 
-        def call(self, place, logs=None):
-            self._call(hook, place, logs)
-    else:
+    return call
 
-        def call(self, logs=None):
-            self._call(hook, logs)
 
-    call.__name__, call.__doc__ = hook, f"Call ``{hook}`` of every callback."
+def _forward(hook):
+    def call(self, logs=None):
+        self._call(hook, logs)
+
     return call
 
 
 for _hook in [name for name in vars(Callback) if name.startswith("on_")]:
-    setattr(CallbackList, _hook, _forward(_hook, "batch" in _hook or "epoch" in _hook))
+    _method = (_forward_with_place if "batch" in _hook or "epoch" in _hook else _forward)(_hook)
+    _method.__name__, _method.__doc__ = _hook, f"Call ``{_hook}`` of every callback."
+    setattr(CallbackList, _hook, _method)

@@ -47,7 +47,7 @@ class Instruction(NamedTuple):
 class Code(NamedTuple):
     """Elementwise bytecode over a flat index ``0 <= i < count``."""
 
-    count: int
+    count: int  # type: ignore[assignment]  # tuple has a method of this name
     views: tuple[View, ...]
     instructions: tuple[Instruction, ...]
 

@@ -204,7 +204,7 @@ class InputLayer(Layer):
         self.built = True
 
     def call(self, inputs):
-        """The inputs, once they have the declared shape; an axis of size 1 may be missing, or be too many, at the end."""
+        """The inputs, once they have the declared shape; a last axis of size 1 may be missing or be one too many."""
         shape, declared = tuple(inputs.shape), self.batch_shape
         if len(shape) + 1 == len(declared) and declared[-1] == 1:
             inputs = ops.expand_dims(inputs, -1)

@@ -164,8 +164,8 @@ def _check_broadcast(name, target, output):
         np.broadcast_shapes(target, output)
     except ValueError:
         raise ValueError(
-            f"{name}: targets of shape {tuple(target)} do not fit outputs of shape {tuple(output)}: give one target for "
-            "each output, or change the units of the last layer"
+            f"{name}: targets of shape {tuple(target)} do not fit outputs of shape {tuple(output)}: give one target "
+            "for each output, or change the units of the last layer"
         ) from None
 
 

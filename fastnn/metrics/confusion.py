@@ -133,7 +133,7 @@ class _Counting(Metric):
     Subclasses list their `counted` names and set `thresholds`.
     """
 
-    counted = COUNTS
+    counted: tuple[str, ...] = COUNTS
     top_k = class_id = None
 
     def _add_counts(self, shape):

@@ -111,7 +111,8 @@ def _readable(count, bytes_each=4):
 def _totals(model):
     trainable = sum(v.size for v in model.trainable_weights)
     frozen = sum(v.size for v in model.non_trainable_weights)
-    optimizer = sum(v.size for v in getattr(model.optimizer, "variables", [])) if model.optimizer is not None else 0
+    built = getattr(model.optimizer, "built", False)
+    optimizer = sum(v.size for v in model.optimizer.variables) if built else 0
     rows = [
         ("Total params", trainable + frozen + optimizer),
         ("Trainable params", trainable),

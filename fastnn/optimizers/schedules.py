@@ -125,10 +125,8 @@ class PolynomialDecay(LearningRateSchedule):
     def __call__(self, step):
         """Return the learning rate at a step."""
         fraction = _floating(step) / float(self.decay_steps)
-        if self.cycle:
-            fraction = fraction / ops.maximum(ops.ceil(fraction), 1.0)
-        else:
-            fraction = ops.minimum(fraction, 1.0)
+        cycles = ops.maximum(ops.ceil(fraction), 1.0)
+        fraction = fraction / cycles if self.cycle else ops.minimum(fraction, 1.0)
         span = self.initial_learning_rate - self.end_learning_rate
         return span * ops.power(1.0 - fraction, float(self.power)) + self.end_learning_rate
 

@@ -8,7 +8,7 @@ import stat
 try:
     import fcntl
 except ImportError:  # Windows, where a file that somebody writes cannot be removed
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 

@@ -36,10 +36,9 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     """
     _check_extension(filepath, ".keras", "save_model", "for weights alone use save_weights() with '.weights.h5'")
     _check_overwrite(filepath, overwrite)
-    with registry.sharing_scope():
+    parts = ("build_config", "compile_config") if include_optimizer else ("build_config",)
+    with registry.sharing_scope(parts):
         config = registry.serialize(model)
-    if not include_optimizer:
-        config.pop("compile_config", None)
     strict_json.check(config)
     members = {
         archive.METADATA: json.dumps(_metadata()).encode(),

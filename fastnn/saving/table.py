@@ -17,13 +17,16 @@ MODULES = {
 }
 HIDDEN_MODULES = {"Functional": "keras.src.models.functional"}  # has no public name in Keras
 
-FITS = {kind: (kind,) for kind in MODULES}  # what may stand where a kind is expected
+# What may stand where a kind is expected.
+FITS: dict[str, tuple[str, ...]] = {kind: (kind,) for kind in MODULES}
 FITS |= {"layer": ("layer", "model"), "activation": ("activation", "layer")}
+_WORDS: dict[str, tuple[str, ...]]
 _WORDS = {module.rsplit(".", 1)[-1]: (kind,) for kind, module in MODULES.items() if "." in module}
 _WORDS |= {"models": ("model",), "optimizers": ("optimizer", "schedule")}
 
-_tables = {kind: {} for kind in MODULES}  # names as registered: class, function, alias
-_snake = {kind: {} for kind in MODULES}  # the same classes in snake_case, where no function has the name
+_tables: dict[str, dict] = {kind: {} for kind in MODULES}  # names as registered: class, function, alias
+# The same classes in snake_case, where no function has the name.
+_snake: dict[str, dict] = {kind: {} for kind in MODULES}
 home = {}  # class or function -> (kind, name)
 
 

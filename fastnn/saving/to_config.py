@@ -7,19 +7,29 @@ import numpy as np
 from fastnn.saving import custom_objects as custom
 from fastnn.saving.table import HIDDEN_MODULES, MODULES, builtin_function, home
 
+PARTS = ("build_config", "compile_config")
 sharing = threading.local()  # .maps: what this thread has written and read in one file
 
 
 class sharing_scope:  # noqa: N801, a context manager
-    """Inside, an object met twice is written with a ``shared_object_id``, and read back as one object."""
+    """Inside, an object met twice is written with a ``shared_object_id``, and read back as one object.
+
+    Parameters
+    ----------
+    parts : tuple of str
+        What is written beside the configuration of an object that has it.
+    """
+
+    def __init__(self, parts=PARTS):
+        self.parts = parts
 
     def __enter__(self):
-        self.before = getattr(sharing, "maps", None)
-        sharing.maps = ({}, {}, [])
+        self.before = getattr(sharing, "maps", None), getattr(sharing, "parts", PARTS)
+        sharing.maps, sharing.parts = ({}, {}, []), self.parts
         return self
 
     def __exit__(self, *error):
-        sharing.maps = self.before
+        sharing.maps, sharing.parts = self.before
 
 
 def serialize(obj):
@@ -73,7 +83,7 @@ def _serialize_instance(obj):
         "config": serialize(obj.get_config()),
         "registered_name": registered if name not in HIDDEN_MODULES else name,
     }
-    for key in ("build_config", "compile_config"):
+    for key in getattr(sharing, "parts", PARTS):
         more = getattr(obj, f"get_{key}", lambda: None)()
         if more is not None:
             config[key] = serialize(more)
@@ -99,7 +109,8 @@ def _serialize_function(obj):
     if name == "<lambda>":
         raise ValueError(
             "A lambda cannot be written into a configuration: it has no name to be found by. Define it with "
-            "def and decorate it with fastnn.saving.register_keras_serializable, or write a Layer subclass."
+            "def and decorate it with fastnn.saving.register_keras_serializable, or write a Layer subclass. A loss or "
+            "metric is left out by save(include_optimizer=False)."
         )
     registered = custom.get_registered_name(obj)
     if registered == name and builtin_function(MODULES, name) not in (None, obj):

@@ -150,7 +150,7 @@ def test_own_labels(tmp_path):
     assert labels.tolist() == [7, 3, 7] and names == ["3", "7"]
     assert listing.index_directory(str(tmp_path), None, None, False, "raise") == (paths, None, None)
     for wrong in ([1, 2], [1.0, 2.0, 3.0], "auto", [[1], [2], [3]]):
-        with pytest.raises(ValueError, match="labels: expected .* 3 integers"):
+        with pytest.raises(ValueError, match=r"labels: expected .* 3 integers"):
             listing.index_directory(str(tmp_path), wrong, None, False, "raise")
     with pytest.raises(ValueError, match="class_names"):
         listing.index_directory(str(tmp_path), None, ["a"], False, "raise")

@@ -179,7 +179,7 @@ def training_program(*layers, batch=64):
 
 
 def test_a_dropout_mask_is_not_stored():
-    """It is computed again where the gradient needs it: with or without dropout the arena has the same size."""
+    """It is computed again where the gradient needs it: with dropout the arena is hardly larger."""
     dense = [fastnn.layers.Dense(100, activation="relu"), fastnn.layers.Dense(10, activation="softmax")]
     program = training_program(dense[0], fastnn.layers.Dropout(0.5), dense[1])
     executable = programs.shared(program)
@@ -190,13 +190,15 @@ def test_a_dropout_mask_is_not_stored():
     assert {s.kernel for s in drawn} == {"matmul"}
     assert len(drawn) == 2  # forward and backward
     plain = [fastnn.layers.Dense(100, activation="relu"), fastnn.layers.Dense(10, activation="softmax")]
-    assert executable.layout.arena_bytes == programs.shared(training_program(*plain)).layout.arena_bytes
+    more = executable.layout.arena_bytes - programs.shared(training_program(*plain)).layout.arena_bytes
+    assert more < 64 * 100  # a mask would take four times as many bytes
 
 
 def test_a_whole_optimizer_is_one_pass():
     program = training_program(
-        fastnn.layers.Dense(30, activation="relu"), fastnn.layers.Dense(20), fastnn.layers.Dense(10, activation="softmax")
-    )
+        fastnn.layers.Dense(30, activation="relu"), fastnn.layers.Dense(20, activation="tanh"),
+        fastnn.layers.Dense(10, activation="softmax"),
+    )  # fmt: skip
     passes = [d for d in Lowering(program).drafts if d.instructions and d.instructions[0].scope == "optimizer"]
     large = [d for d in passes if d.kernel == "elementwise" and d.code.count > 1]
     assert len(large) == 1

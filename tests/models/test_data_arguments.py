@@ -157,7 +157,7 @@ def test_refused_inputs(kind):
     before = model.get_weights()
     with pytest.raises((TypeError, ValueError), match=message):
         model.predict(value, verbose=0)
-    with pytest.raises((TypeError, ValueError), match=message + "|same number of rows"):
+    with pytest.raises((TypeError, ValueError), match=rf"{message}|same number of rows"):
         model.fit(value, Y, verbose=0)
     for a, b in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
@@ -167,7 +167,7 @@ def test_refused_inputs(kind):
 def test_no_data_is_refused():
     model = build()
     for call in (model.predict, model.fit, model.evaluate):
-        with pytest.raises((TypeError, ValueError), match="None|missing|required"):
+        with pytest.raises((TypeError, ValueError), match=r"None|missing|required"):
             call(None)
     with pytest.raises(ValueError, match="y is missing"):
         model.fit(X, verbose=0)
@@ -216,11 +216,9 @@ def test_wrong_labels_are_refused_whatever_the_way(loss):
     if loss == "second_fit":
         model.fit(X, Y, verbose=0)
     before = model.get_weights()
+    arguments = (iter([(X, wrong)]),) if loss == "stream" else (X, wrong)
     with pytest.raises((ValueError, IndexError), match=r"7 is outside 0\.\.1"):
-        if loss == "stream":
-            model.fit(iter([(X, wrong)]), verbose=0)
-        else:
-            model.fit(X, wrong, verbose=0)
+        model.fit(*arguments, verbose=0)
     for a, b in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(a, b)
 
@@ -240,9 +238,9 @@ def test_no_rows():
     model = build()
     assert model.predict(X[:0], verbose=0).shape == (0, 2)
     assert model(X[:0]).shape == (0, 2)
-    with pytest.raises(ValueError, match="rows|empty"):
+    with pytest.raises(ValueError, match=r"rows|empty"):
         model.fit(X[:0], Y[:0], verbose=0)
-    with pytest.raises(ValueError, match="rows|empty"):
+    with pytest.raises(ValueError, match=r"rows|empty"):
         model.evaluate(X[:0], Y[:0], verbose=0)
     with pytest.raises(ValueError, match="no rows"):
         model.train_on_batch(X[:0], Y[:0])

@@ -254,7 +254,8 @@ def test_losses_of_layers_are_part_of_the_loss():
 
 
 def test_weights_are_regularized():
-    model = fastnn.Sequential([fastnn.Input((3,)), fastnn.layers.Dense(2, kernel_regularizer=fastnn.regularizers.L1(0.5))])
+    dense = fastnn.layers.Dense(2, kernel_regularizer=fastnn.regularizers.L1(0.5))
+    model = fastnn.Sequential([fastnn.Input((3,)), dense])
     model.compile("sgd", "mse")
     x = RNG.standard_normal((4, 3)).astype(np.float32)
     expected = np.mean(model.predict(x, verbose=0) ** 2) + 0.5 * np.abs(model.get_weights()[0]).sum()

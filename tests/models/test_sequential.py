@@ -109,7 +109,8 @@ def test_weights_are_copies_both_ways():
 
 
 def test_nested_models():
-    inner = fastnn.Sequential([fastnn.Input((4,)), fastnn.layers.Dense(5, name="deep"), fastnn.layers.Dropout(0.5)], name="in")
+    deep = fastnn.layers.Dense(5, name="deep")
+    inner = fastnn.Sequential([fastnn.Input((4,)), deep, fastnn.layers.Dropout(0.5)], name="in")
     model = fastnn.Sequential([fastnn.Input((4,)), inner, fastnn.layers.Dense(2, name="top")])
     assert len(model.weights) == 4
     assert model.get_layer("in") is inner

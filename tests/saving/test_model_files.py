@@ -445,3 +445,14 @@ def test_archives_that_others_have_packed(tmp_path):
         for name in reversed(archive.CAPS):
             file.writestr(name, parts[name])
     assert same_weights(saving.load_model(tmp_path / "m.keras"), saving.load_model(FILES / "mlp.keras"))
+
+
+def test_a_lambda_loss_is_left_out_on_request(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", lambda y, p: keras.ops.mean(keras.ops.square(y - p), -1))
+    with pytest.raises(ValueError, match="include_optimizer=False"):
+        model.save(tmp_path / "a.keras")
+    model.save(tmp_path / "a.keras", include_optimizer=False)
+    again = keras.saving.load_model(tmp_path / "a.keras")
+    assert not again.compiled
+    np.testing.assert_array_equal(again.get_weights()[0], model.get_weights()[0])
