@@ -4,19 +4,21 @@
 #   make demo        train on handwritten digits, draw demo/digits.png (under two minutes the first time)
 #   make test        the quick tests            make test-slow   the others
 #   make bench       the benchmarks             make lint        formatting, style, types
+#   make bench-peers the same models in other libraries, which go into .venv-peers (several GB)
 #   make clean       remove everything built
 #
-# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest or the demo.
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest, the demo or bench-peers.
 
 PYTHON ?= python3
 ARGS ?=
 VENV := .venv
+PEERS := .venv-peers
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip -qq --disable-pip-version-check
 BUILD_INPUTS := setup.py pyproject.toml \
     $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h fastnn/engine/*.pyx fastnn/engine/*.pxd)
 
-.PHONY: demo test test-slow bench lint clean
+.PHONY: demo test test-slow bench bench-peers lint clean
 
 demo: $(VENV)/extras-plots
 	$(RUN) examples/demo.py --out demo $(ARGS)
@@ -30,17 +32,29 @@ test-slow: $(VENV)/extras-test,plots
 bench: $(VENV)/extras-benchmarks
 	$(RUN) -m pytest -q benchmarks $(ARGS)
 
+bench-peers: $(PEERS)/peers
+	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/built
+	$(PEERS)/bin/python benchmarks/peers/run.py $(ARGS)
+
 lint: $(VENV)/extras-dev
 	$(RUN) -m pre_commit run --all-files
 
 clean:
-	rm -rf $(VENV) build dist demo fastnn_cpu.egg-info fastnn/engine/native.c fastnn/engine/native.*.so
+	rm -rf $(VENV) $(PEERS) build dist demo fastnn_cpu.egg-info fastnn/engine/native.c fastnn/engine/native.*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The marker of a set of extras: their packages are installed. fastnn itself is there already, so pip only adds them.
 $(VENV)/extras-%: $(VENV)/built
 	$(PIP) install 'fastnn-cpu[$*]'
 	@touch '$@'
+
+# The marker of the other libraries, each installed by itself: one that this machine cannot have is left out.
+$(PEERS)/peers: benchmarks/peers/requirements.txt
+	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/made
+	@grep -v '^#' $< | while read -r package; do echo "Installing $$package"; \
+	    $(PEERS)/bin/python -m pip -qq --disable-pip-version-check install "$$package" || \
+	    echo "Left out: $$package" >&2; done
+	@touch $@
 
 # The marker of the library: it is built as the files are now.
 $(VENV)/built: $(VENV)/made $(BUILD_INPUTS)

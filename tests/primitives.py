@@ -369,7 +369,7 @@ def _softmax():
     for label, shape in shapes.items():
         rest, cols = shape[:-1], shape[-1]
         length = cols + 16  # the sum, and the errors of exp, log and the division
-        yield Case("softmax", ops.softmax, ((shape, "real"),), label, False, length, magnitude=_softmax_size)
+        yield Case("softmax", use("softmax"), ((shape, "real"),), label, False, length, magnitude=_softmax_size)
         yield Case(
             "softmax_crossentropy", use("softmax_crossentropy"), ((shape, "real"), (shape, "unit")), label, False,
             2 * length, magnitude=_cross_entropy_size,

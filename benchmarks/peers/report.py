@@ -173,6 +173,7 @@ def draw(results, path):
         panel.axvline(1, color="#1f77b4", linewidth=2, zorder=1)
         panel.grid(axis="x", which="both", alpha=0.25)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        panel.xaxis.set_minor_formatter("")
     panels[0][0].set_yticks(range(len(workloads), 0, -1), workloads)
     figure.legend(handles=legend(plt, names(results)), loc="outside lower center", ncols=6, frameon=False)
     figure.suptitle(f"Time as a multiple of fastnn's (right of the line: slower than fastnn). Filled: threads = {most}")
