@@ -12,8 +12,9 @@
 #define FNN_INLINE static inline __attribute__((always_inline, unused))
 #endif
 
-/* clang-format off: it takes the name for a division */
-#include FNN_TEXT(isa / FNN_ISA.h)
+/* The formatter takes the slash for a division. */
+/* clang-format off */
+#include FNN_TEXT(isa/FNN_ISA.h)
 /* clang-format on */
 
 #include "dispatch.h"
