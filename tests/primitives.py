@@ -391,7 +391,5 @@ def _softmax_size(x):
 
 
 CASES = tuple(
-    case
-    for family in (_elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax)
-    for case in family()
+    case for family in (_elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax) for case in family()
 )

@@ -109,6 +109,6 @@ def _check_read(layout, owners, tensor, base, a, b, what, parts):
         assert not found.any(), f"{what}, which is overwritten"
     elif id(root) in parts:
         for place in parts[id(root)]:
-            assert found[place.offset // 4 - a : ][:1].all(), f"{what}: a part is missing"
+            assert found[place.offset // 4 - a :][:1].all(), f"{what}: a part is missing"
     else:
         assert (found == id(root)).all(), f"{what}, which is not there"

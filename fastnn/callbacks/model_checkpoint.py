@@ -86,8 +86,7 @@ class ModelCheckpoint(MonitorCallback):
             return self.filepath.format(**fields)
         except KeyError as error:
             raise KeyError(
-                f"ModelCheckpoint: filepath {self.filepath!r} asks for {error}, which is not among "
-                f"{', '.join(fields)}"
+                f"ModelCheckpoint: filepath {self.filepath!r} asks for {error}, which is not among {', '.join(fields)}"
             ) from None
 
     def _is_wanted(self, epoch, path, logs):

@@ -28,9 +28,7 @@ def _pillow():
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError(
-            'Pictures need Pillow. Install it with: pip install "fastnn-cpu[images]"'
-        ) from error
+        raise ImportError('Pictures need Pillow. Install it with: pip install "fastnn-cpu[images]"') from error
     return Image
 
 
@@ -134,9 +132,7 @@ def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", 
         If the file is not a usable picture.
     """
     check_choice("color_mode", color_mode, MODES)
-    check_choice(
-        "interpolation", interpolation, ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
-    )
+    check_choice("interpolation", interpolation, ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos"))
     if not isinstance(path, (str, bytes, os.PathLike, io.BytesIO)):
         raise TypeError(f"path: expected a path or io.BytesIO, received {type(path).__name__}.")
     image = open_picture(path, MODES[color_mode])

@@ -92,9 +92,7 @@ def image_dataset_from_directory(
     """
     _check_batches(batch_size, label_mode, on_error)
     _check_split(validation_split, subset, shuffle, seed)
-    read = _reader(
-        color_mode, image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, data_format
-    )
+    read = _reader(color_mode, image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, data_format)
     labels = None if label_mode is None else labels
     paths, labels, names = index_directory(os.fspath(directory), labels, class_names, follow_links, on_error)
     encode = _encoder(labels, label_mode, names)
@@ -133,9 +131,7 @@ def _check_split(validation_split, subset, shuffle, seed):
     if (validation_split is None) != (subset is None):
         raise ValueError("validation_split and subset belong together. Set both, or none of them.")
     if validation_split is not None and not 0 < validation_split < 1:
-        raise ValueError(
-            f"validation_split: expected a fraction between 0 and 1, received {validation_split}."
-        )
+        raise ValueError(f"validation_split: expected a fraction between 0 and 1, received {validation_split}.")
     if subset in ("training", "validation") and shuffle and seed is None:
         raise ValueError(
             "seed: without one, the training and the validation part are cut from different orders and share "
@@ -149,9 +145,7 @@ def _reader(color_mode, image_size, interpolation, crop, pad, data_format):
     check_choice("interpolation", interpolation, resize.INTERPOLATIONS)
     size = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size, image_size)
     if len(size) != 2 or not all(isinstance(n, (int, np.integer)) and n > 0 for n in size):
-        raise ValueError(
-            f"image_size: expected two positive integers (height, width), received {image_size!r}."
-        )
+        raise ValueError(f"image_size: expected two positive integers (height, width), received {image_size!r}.")
     if crop and pad:
         raise ValueError("crop_to_aspect_ratio and pad_to_aspect_ratio exclude each other. Set one of them.")
     fit = resize.crop if crop else resize.pad if pad else resize.stretch

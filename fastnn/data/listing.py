@@ -145,9 +145,7 @@ def index_directory(directory, labels, class_names, follow_links, on_error):
         paths = find_pictures(directory, directory, follow_links, on_error)
         labels, names = _check_labels(labels, len(paths))
     if not paths:
-        raise ValueError(
-            f"no picture found in {directory!r}: expected files named *{', *'.join(EXTENSIONS)}."
-        )
+        raise ValueError(f"no picture found in {directory!r}: expected files named *{', *'.join(EXTENSIONS)}.")
     return paths, labels, names
 
 

@@ -81,8 +81,7 @@ def open_verified(remote, system_folders=()):
         stream = _open_intact(own, remote)
         if stream is None:
             raise ValueError(
-                f"{own}: SHA-256 is not {remote.sha256}. Replace the file by the original, {remote.url}, "
-                "or remove it."
+                f"{own}: SHA-256 is not {remote.sha256}. Replace the file by the original, {remote.url}, or remove it."
             )
         return stream
     cached = _cache_folder() / remote.folder / remote.name

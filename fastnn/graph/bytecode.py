@@ -6,6 +6,7 @@ from fastnn.engine.steps import Code, Instruction, View
 from fastnn.graph.fuse import is_elementwise
 
 REGISTERS = 16  # FNN_REGISTERS in csrc/fnn.h
+OPERANDS = 24  # FNN_MAX_OPERANDS
 
 
 class TooManyRegistersError(Exception):
@@ -82,7 +83,9 @@ class CodeBuilder:
         return len(self.views) - 1
 
     def finish(self):
-        """The `Code`, or TooManyRegistersError."""
+        """The `Code`, or TooManyRegistersError; too many operands are the same to the caller."""
+        if len(self.operands) > OPERANDS:
+            raise TooManyRegistersError
         last = {}
         for position, (_, _, arguments, _) in enumerate(self.code):
             last.update(dict.fromkeys(arguments, position))

@@ -9,7 +9,7 @@ one computes it again (a dropout mask costs less than the memory it would take).
 
 from fastnn.ops.elementwise import Elementwise, RandomUniform
 
-MAX_TENSORS = 20  # inputs and outputs of one node; FNN_MAX_OPERANDS in csrc/fnn.h leaves room for the raw output
+MAX_READS = 16  # tensors that one node reads; the bytecode is cut in two where operands or registers run out
 
 
 class Node:
@@ -31,9 +31,9 @@ class Node:
     def produced(self):
         return {id(t) for i in self.instructions for t in i.outputs}
 
-    def tensors(self):
-        """ids of everything read or made here."""
-        return {id(t) for i in self.instructions for t in (*i.inputs, *i.outputs) if t.kind != "constant"}
+    def reads(self):
+        """ids of the tensors that are made elsewhere."""
+        return {id(t) for i in self.instructions for t in i.inputs if t.kind != "constant"} - self.produced()
 
 
 def is_elementwise(instruction):
@@ -120,7 +120,7 @@ class _Fuser:
     def _accepts(self, node, instruction):
         if node.main is not None and not node.main.primitive.epilogue:
             return False
-        return len(node.tensors() | {id(t) for t in (*instruction.inputs, *instruction.outputs)}) <= MAX_TENSORS
+        return len(node.reads() | ({id(t) for t in instruction.inputs} - node.produced())) <= MAX_READS
 
     def _no_detour(self, index, others):
         """No other input depends on the node."""
@@ -130,7 +130,7 @@ class _Fuser:
         return set().union(*(self._producers(i) for i in node.instructions)) - {node.index}
 
     def _mergeable(self, a, b):
-        if len(a.tensors() | b.tensors()) > MAX_TENSORS:
+        if len((a.reads() | b.reads()) - a.produced() - b.produced()) > MAX_READS:
             return False
         if a.main is not None and b.index in self._producers(a.main):
             return False  # what the kernel itself reads must be there before its epilogue runs

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from fastnn import config
-from fastnn.graph.program import Arithmetic, apply
+from fastnn.graph.program import Arithmetic, Tensor, apply
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import normalize_axis
 
@@ -155,6 +155,8 @@ def _reduce(primitive, x, axis, keepdims):
         axes = (axis,) if isinstance(axis, (int, np.integer)) else axis
         axes = tuple(sorted({normalize_axis(a, rank, primitive.name) for a in axes}))
     x = x if isinstance(x, Arithmetic) else np.asarray(x)
+    if isinstance(x, Tensor) and x.dtype != "bool" and builtins.all(x.shape[a] == 1 for a in axes):
+        return _ops().reshape(x, reduced_shape(x.shape, axes, keepdims))  # nothing to add up
     if isinstance(x, Arithmetic) and not x.dtype.startswith("float"):  # the kernel knows floats: exact up to 2**24
         ops = _ops()
         return ops.cast(_reduce(primitive, ops.cast(x, config.floatx()), axes, keepdims), "int32")

@@ -182,9 +182,7 @@ class CosineDecayRestarts(LearningRateSchedule):
     every one ends at alpha times the initial rate.
     """
 
-    def __init__(
-        self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name="SGDRDecay"
-    ):
+    def __init__(self, initial_learning_rate, first_decay_steps, t_mul=2.0, m_mul=1.0, alpha=0.0, name="SGDRDecay"):
         self.initial_learning_rate, self.alpha, self.name = initial_learning_rate, alpha, name
         self.first_decay_steps = _positive(self, "first_decay_steps", first_decay_steps)
         self.t_mul, self.m_mul = t_mul, m_mul

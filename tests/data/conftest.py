@@ -43,8 +43,6 @@ def folder(tmp_path):
     for name, count in (("bee", 5), ("ant", 7)):
         (tmp_path / name).mkdir()
         for i in range(count):
-            Image.new("RGB", (8, 6), (number, 100 if name == "bee" else 0, 0)).save(
-                tmp_path / name / f"{i}.png"
-            )
+            Image.new("RGB", (8, 6), (number, 100 if name == "bee" else 0, 0)).save(tmp_path / name / f"{i}.png")
             number += 1
     return tmp_path

@@ -36,9 +36,7 @@ def test_other_formats_are_refused(tmp_path, encoded, file_format):
         open_picture(tmp_path / "x.jpg")
 
 
-@pytest.mark.parametrize(
-    "start", [b"8BPS\0\1" + bytes(6) + b"\0\3" + bytes(40), b"SIMPLE  =" + b" " * 2880, b""]
-)
+@pytest.mark.parametrize("start", [b"8BPS\0\1" + bytes(6) + b"\0\3" + bytes(40), b"SIMPLE  =" + b" " * 2880, b""])
 def test_psd_fits_and_empty_files_are_refused(tmp_path, start):
     (tmp_path / "x.png").write_bytes(start)
     with pytest.raises(PictureError):
@@ -52,12 +50,7 @@ def png(width, height, rows=b"\0\0"):
         return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", header)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")

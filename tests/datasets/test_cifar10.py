@@ -59,9 +59,7 @@ def test_archive(small):
     assert x_train.dtype == y_train.dtype == np.uint8
 
 
-@pytest.mark.parametrize(
-    "data", [b"", b"x", bytes(10 * 3073 - 1), bytes(10 * 3073 + 1), None, b"\x0a" * 30730]
-)
+@pytest.mark.parametrize("data", [b"", b"x", bytes(10 * 3073 - 1), bytes(10 * 3073 + 1), None, b"\x0a" * 30730])
 def test_wrong_member(small, data):
     members = [(name, data if name == NAMES[2] else old) for name, old in good_members()]
     with pytest.raises(ValueError, match=r"data_batch_3|label 10"):

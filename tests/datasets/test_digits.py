@@ -28,10 +28,7 @@ def test_size_and_licence():
 
 def test_pictures_are_digits():
     (x_train, y_train), (x_test, y_test) = digits.load_data()
-    rows = (
-        x / np.linalg.norm(x, axis=1, keepdims=True)
-        for x in (x_train.reshape(-1, 784), x_test.reshape(-1, 784))
-    )
+    rows = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (x_train.reshape(-1, 784), x_test.reshape(-1, 784)))
     train, test = (x.astype(np.float32) for x in rows)
     nearest = y_train[(test @ train.T).argmax(axis=1)]
     assert np.mean(nearest == y_test) > 0.93

@@ -46,9 +46,7 @@ def differentiate(function, arrays, cotangent=None):
     if value.requires_grad:
         value.backward(torch.tensor(given))
     zeros = [np.zeros_like(array) for array in arrays]
-    return numpy(value), [
-        numpy(t.grad) if t.grad is not None else z for t, z in zip(tensors, zeros, strict=True)
-    ]
+    return numpy(value), [numpy(t.grad) if t.grad is not None else z for t, z in zip(tensors, zeros, strict=True)]
 
 
 def numpy(tensor):
@@ -304,8 +302,7 @@ def model_entry(case):
         "evaluation": named_floats(model.evaluate(x, y, batch_size=4, verbose=0, return_dict=True)),
     }
     entry["steps"] = {
-        name: model_steps(compiled(case, weights, optimizer), x, y)
-        for name, optimizer in cases.MODEL_OPTIMIZERS
+        name: model_steps(compiled(case, weights, optimizer), x, y) for name, optimizer in cases.MODEL_OPTIMIZERS
     }
     entry["fits"] = {
         name: model_fit(compiled(case, weights, fit_adam), x, y, rows, given)
@@ -384,8 +381,7 @@ def signature(thing):
 
 
 MODULES = (
-    "layers losses metrics optimizers optimizers.schedules activations regularizers constraints initializers "
-    "callbacks"
+    "layers losses metrics optimizers optimizers.schedules activations regularizers constraints initializers callbacks"
 )
 METHODS = (
     "__init__ compile fit evaluate predict train_on_batch test_on_batch predict_on_batch summary save "

@@ -52,7 +52,7 @@ def test_many_axes():
 def test_reductions_over_separate_axes_are_done_one_after_the_other():
     assert kernels(lambda x: ops.sum(x, (0, 2)), (3, 4, 5)) == ["reduce", "reduce"]
     assert kernels(lambda x: ops.sum(x, (1, 2)), (3, 4, 5)) == ["reduce"]
-    assert kernels(lambda x: ops.sum(x, 0) * 1.0, (1, 5)) == ["reduce", "elementwise"]
+    assert kernels(lambda x: ops.sum(x, 0) * 1.0, (1, 5)) == ["elementwise"]  # nothing to add up
 
 
 def test_long_sums_are_cut_by_their_shape():
