@@ -36,6 +36,20 @@ from fastnn.ops.conv import (
     depthwise_conv,
     separable_conv,
 )
+from fastnn.ops.creation import (
+    arange,
+    convert_to_numpy,
+    convert_to_tensor,
+    eye,
+    full,
+    full_like,
+    is_tensor,
+    linspace,
+    ones,
+    ones_like,
+    zeros,
+    zeros_like,
+)
 from fastnn.ops.elementwise import (
     abs,
     absolute,
@@ -129,40 +143,30 @@ from fastnn.ops.reduce import (
     sum,
     var,
 )
+from fastnn.ops.rows import (
+    one_hot,
+    segment_sum,
+    take,
+)
 from fastnn.ops.shape import (
-    arange,
     broadcast_to,
     concatenate,
-    convert_to_numpy,
-    convert_to_tensor,
     expand_dims,
-    eye,
     flip,
-    full,
-    full_like,
     getitem,
-    is_tensor,
-    linspace,
     moveaxis,
-    one_hot,
-    ones,
-    ones_like,
     pack,
     pad,
     repeat,
     reshape,
-    segment_sum,
     shape,
     split,
     squeeze,
     stack,
     stop_gradient,
     swapaxes,
-    take,
     tile,
     transpose,
-    zeros,
-    zeros_like,
 )
 from fastnn.ops.shape import slice_tensor as slice
 from fastnn.ops.softmax import (

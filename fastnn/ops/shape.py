@@ -1,4 +1,4 @@
-"""Rearrangement: reshape, transpose, slices, placing, joining, picking rows."""
+"""Rearrangement: reshape, transpose, slices, placing, joining."""
 
 import builtins
 import itertools
@@ -8,9 +8,9 @@ import operator
 import numpy as np
 
 from fastnn import config
-from fastnn.graph.program import Arithmetic, Tensor, apply, current_program
+from fastnn.graph.program import Arithmetic, Tensor, apply
 from fastnn.ops.elementwise import Elementwise
-from fastnn.ops.primitive import Primitive, canonical_dtype
+from fastnn.ops.primitive import Primitive
 
 
 def normalize_axis(axis, rank, name="axis"):
@@ -241,72 +241,6 @@ class Pack(Primitive):
 _pack = Pack("pack")
 
 
-class Gather(Primitive):
-    """Rows of a table: y[i] = table[index[i]]."""
-
-    def infer(self, table, index):
-        return [((*index.shape, *table.shape[1:]), table.dtype)]
-
-    def reference(self, table, index):
-        return np.take(table, np.asarray(index, np.int64), axis=0)
-
-    def gradient(self, gradients, inputs, outputs):
-        table, index = inputs
-        return apply(_scatter_add, gradients[0], index, rows=table.shape[0]), None
-
-    def lower(self, lowering, instruction):
-        table, index = instruction.inputs
-        sizes = {"rows": table.shape[0], "width": math.prod(table.shape[1:]), "count": math.prod(index.shape)}
-        lowering.step("gather", (table, index), instruction.outputs, sizes)
-
-
-class ScatterAdd(Primitive):
-    """The transpose of a gather: y[index[i]] += x[i], in the order of i."""
-
-    def infer(self, x, index, rows):
-        return [((rows, *x.shape[len(index.shape) :]), x.dtype)]
-
-    def reference(self, x, index, rows):
-        x, index = np.asarray(x), np.asarray(index, np.int64)
-        y = np.zeros((rows, *x.shape[index.ndim :]), x.dtype)
-        np.add.at(y, index.ravel(), x.reshape(index.size, *y.shape[1:]))
-        return y
-
-    def gradient(self, gradients, inputs, outputs, rows):
-        return apply(_gather, gradients[0], inputs[1]), None
-
-    def lower(self, lowering, instruction):
-        x, index = instruction.inputs
-        (y,) = instruction.outputs
-        sizes = {"rows": y.shape[0], "width": math.prod(y.shape[1:]), "count": math.prod(index.shape)}
-        lowering.step("scatter_add", (x, index), (y,), sizes)
-
-
-_gather = Gather("gather")
-_scatter_add = ScatterAdd("scatter_add")
-
-
-class OneHot(Primitive):
-    """Rows of zeros with a one at each index; a row of zeros for an index outside."""
-
-    def infer(self, index, classes):
-        return [((*index.shape, classes), config.floatx())]
-
-    def reference(self, index, classes):
-        return (np.asarray(index)[..., None] == np.arange(classes)).astype(config.floatx())
-
-    def gradient(self, gradients, inputs, outputs, classes):
-        return (None,)
-
-    def lower(self, lowering, instruction):
-        (index,), classes = instruction.inputs, instruction.attributes["classes"]
-        sizes = {"count": math.prod(index.shape), "cols": classes}
-        lowering.step("one_hot", (index,), instruction.outputs, sizes)
-
-
-_one_hot = OneHot("one_hot")
-
-
 # --- the functions of fastnn.ops ------------------------------------------------------------------------------------
 
 
@@ -421,10 +355,16 @@ def split(x, indices_or_sections, axis=0):
     return [getitem(x, (*whole, slice(a, b))) for a, b in itertools.pairwise(cuts)]
 
 
+def _take(x, indices, axis):
+    from fastnn.ops.rows import take
+
+    return take(x, indices, axis)
+
+
 def getitem(x, key):
     """x[key] for integers, slices, None and Ellipsis, or an integer tensor that picks rows."""
     if isinstance(key, (Arithmetic, np.ndarray, list)):
-        return take(x, key, axis=0)
+        return _take(x, key, axis=0)
     key = key if isinstance(key, tuple) else (key,)
     x = tensor_like(x)
     if not isinstance(x, Arithmetic):
@@ -504,7 +444,7 @@ def _pad_by_index(x, widths, mode):
     for axis, (before, after) in enumerate(widths):
         if before or after:
             rows = np.pad(np.arange(x.shape[axis]), (before, after), mode=mode)
-            x = take(x, rows.astype(np.int32), axis)
+            x = _take(x, rows.astype(np.int32), axis)
     return x
 
 
@@ -529,130 +469,3 @@ def tile(x, repeats):
     wide = [k for r, n in zip(repeats, sizes, strict=True) for k in (r, n)]
     result = [r * n for r, n in zip(repeats, sizes, strict=True)]
     return reshape(broadcast_to(reshape(x, thin), wide), result)
-
-
-def take(x, indices, axis=None):
-    """The elements of x at integer indices along an axis (of the flattened tensor if None)."""
-    x = tensor_like(x)
-    if axis is None:
-        x, axis = reshape(x, (-1,)), 0
-    axis = normalize_axis(axis, x.ndim, "take")
-    if not isinstance(indices, Arithmetic):
-        indices = _checked_rows(np.asarray(indices), x.shape[axis])
-    index_rank = len(indices.shape)
-    picked = apply(_gather, moveaxis(x, axis, 0), indices)
-    for _ in range(index_rank):  # the index axes go where the axis was, in their order
-        picked = moveaxis(picked, 0, axis + index_rank - 1)
-    return picked
-
-
-def _checked_rows(indices, rows):
-    if indices.dtype.kind not in "iu":
-        raise TypeError(f"take: indices must be integers, received dtype {indices.dtype}")
-    if indices.size and not -rows <= indices.min() <= indices.max() < rows:
-        raise IndexError(f"take: index {indices.min()}..{indices.max()} is outside an axis of size {rows}")
-    return np.where(indices < 0, indices + rows, indices).astype(np.int32)
-
-
-def one_hot(x, num_classes, axis=-1, dtype=None):
-    """Rows of zeros with a one at each index; an index outside 0..num_classes-1 gives zeros."""
-    from fastnn.ops.elementwise import cast
-
-    index = x if isinstance(x, Arithmetic) else np.asarray(x).astype(np.int32)
-    result = apply(_one_hot, cast(index, "int32"), classes=num_classes)
-    if axis != -1:
-        result = moveaxis(result, -1, axis)
-    return result if dtype is None else cast(result, dtype)
-
-
-def segment_sum(data, segment_ids, num_segments, sorted=False):
-    """Rows of data that share an id added up: y[segment_ids[i]] += data[i].
-
-    Parameters
-    ----------
-    data : tensor of shape (n, ...)
-    segment_ids : integer tensor of shape (n,), in 0..num_segments-1
-    num_segments : int
-    sorted : bool
-        Whether the ids ascend; it makes no difference here.
-    """
-    from fastnn.ops.elementwise import cast
-
-    if not isinstance(segment_ids, Arithmetic):
-        segment_ids = _checked_rows(np.asarray(segment_ids), num_segments)
-    return apply(_scatter_add, data, cast(segment_ids, "int32"), rows=num_segments)
-
-
-# --- making tensors ---------------------------------------------------------------------------------------------------
-
-
-def full(shape, fill_value, dtype=None):
-    """A tensor filled with one value."""
-    return np.full(shape, fill_value, canonical_dtype(dtype or config.floatx()))
-
-
-def zeros(shape, dtype=None):
-    """A tensor of zeros."""
-    return full(shape, 0, dtype)
-
-
-def ones(shape, dtype=None):
-    """A tensor of ones."""
-    return full(shape, 1, dtype)
-
-
-def full_like(x, fill_value, dtype=None):
-    """A tensor with the shape of x, filled with one value."""
-    return full(shape(x), fill_value, dtype or str(x.dtype))
-
-
-def zeros_like(x, dtype=None):
-    """Zeros with the shape and dtype of x."""
-    return full_like(x, 0, dtype)
-
-
-def ones_like(x, dtype=None):
-    """Ones with the shape and dtype of x."""
-    return full_like(x, 1, dtype)
-
-
-def eye(N, M=None, k=0, dtype=None):  # noqa: N803, Keras' names
-    """Ones on a diagonal, zeros elsewhere."""
-    return np.eye(N, M, k, dtype=canonical_dtype(dtype or config.floatx()))
-
-
-def arange(start, stop=None, step=1, dtype=None):
-    """Evenly spaced numbers; integers unless an argument is a float."""
-    values = np.arange(start, stop, step) if stop is not None else np.arange(0, start, step)
-    return values.astype(canonical_dtype(dtype or (config.floatx() if values.dtype.kind == "f" else "int32")))
-
-
-def linspace(start, stop, num=50, endpoint=True, dtype=None):
-    """`num` evenly spaced numbers from start to stop."""
-    return np.linspace(start, stop, num, endpoint).astype(canonical_dtype(dtype or config.floatx()))
-
-
-def convert_to_tensor(x, dtype=None):
-    """x as a tensor: symbolic tensors stay as they are, everything else becomes an array (floatx, int32 or bool)."""
-    from fastnn.ops.elementwise import cast
-
-    if isinstance(x, Tensor):
-        return cast(x, dtype) if dtype else x
-    if isinstance(x, Arithmetic):
-        program = current_program()
-        x = program.variable(x) if program is not None else x.value.copy()
-        return cast(x, dtype) if dtype else x
-    array = np.asarray(x)
-    if dtype is None and not hasattr(x, "__array__"):
-        dtype = config.floatx() if array.dtype.kind == "f" else canonical_dtype(array.dtype)
-    return array.astype(canonical_dtype(dtype)) if dtype else array
-
-
-def convert_to_numpy(x):
-    """x as a NumPy array."""
-    return np.array(x.value if isinstance(x, Arithmetic) and not isinstance(x, Tensor) else x)
-
-
-def is_tensor(x):
-    """True for symbolic tensors and arrays."""
-    return isinstance(x, (Tensor, np.ndarray))

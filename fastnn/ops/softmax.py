@@ -8,7 +8,8 @@ import numpy as np
 from fastnn.graph.program import Arithmetic, Tensor, apply
 from fastnn.ops import elementwise, reduce
 from fastnn.ops.primitive import Primitive
-from fastnn.ops.shape import expand_dims, moveaxis, normalize_axis, one_hot, reshape, squeeze, tensor_like, transpose
+from fastnn.ops.rows import one_hot
+from fastnn.ops.shape import expand_dims, moveaxis, normalize_axis, reshape, squeeze, tensor_like, transpose
 from fastnn.ops.shape import shape as shape_of
 
 

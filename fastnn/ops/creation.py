@@ -1,0 +1,79 @@
+"""New tensors, and the way between tensors and arrays."""
+
+import numpy as np
+
+from fastnn import config
+from fastnn.graph.program import Arithmetic, Tensor, current_program
+from fastnn.ops.elementwise import cast
+from fastnn.ops.primitive import canonical_dtype
+from fastnn.ops.shape import shape as shape_of
+
+
+def full(shape, fill_value, dtype=None):
+    """A tensor filled with one value."""
+    return np.full(shape, fill_value, canonical_dtype(dtype or config.floatx()))
+
+
+def zeros(shape, dtype=None):
+    """A tensor of zeros."""
+    return full(shape, 0, dtype)
+
+
+def ones(shape, dtype=None):
+    """A tensor of ones."""
+    return full(shape, 1, dtype)
+
+
+def full_like(x, fill_value, dtype=None):
+    """A tensor with the shape of x, filled with one value."""
+    return full(shape_of(x), fill_value, dtype or str(x.dtype))
+
+
+def zeros_like(x, dtype=None):
+    """Zeros with the shape and dtype of x."""
+    return full_like(x, 0, dtype)
+
+
+def ones_like(x, dtype=None):
+    """Ones with the shape and dtype of x."""
+    return full_like(x, 1, dtype)
+
+
+def eye(N, M=None, k=0, dtype=None):  # noqa: N803, Keras' names
+    """Ones on a diagonal, zeros elsewhere."""
+    return np.eye(N, M, k, dtype=canonical_dtype(dtype or config.floatx()))
+
+
+def arange(start, stop=None, step=1, dtype=None):
+    """Evenly spaced numbers; integers unless an argument is a float."""
+    values = np.arange(start, stop, step) if stop is not None else np.arange(0, start, step)
+    return values.astype(canonical_dtype(dtype or (config.floatx() if values.dtype.kind == "f" else "int32")))
+
+
+def linspace(start, stop, num=50, endpoint=True, dtype=None):
+    """`num` evenly spaced numbers from start to stop."""
+    return np.linspace(start, stop, num, endpoint).astype(canonical_dtype(dtype or config.floatx()))
+
+
+def convert_to_tensor(x, dtype=None):
+    """x as a tensor: symbolic tensors stay as they are, everything else becomes an array (floatx, int32 or bool)."""
+    if isinstance(x, Tensor):
+        return cast(x, dtype) if dtype else x
+    if isinstance(x, Arithmetic):
+        program = current_program()
+        x = program.variable(x) if program is not None else x.value.copy()
+        return cast(x, dtype) if dtype else x
+    array = np.asarray(x)
+    if dtype is None and not hasattr(x, "__array__"):
+        dtype = config.floatx() if array.dtype.kind == "f" else canonical_dtype(array.dtype)
+    return array.astype(canonical_dtype(dtype)) if dtype else array
+
+
+def convert_to_numpy(x):
+    """x as a NumPy array."""
+    return np.array(x.value if isinstance(x, Arithmetic) and not isinstance(x, Tensor) else x)
+
+
+def is_tensor(x):
+    """True for symbolic tensors and arrays."""
+    return isinstance(x, (Tensor, np.ndarray))
