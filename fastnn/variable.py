@@ -16,7 +16,11 @@ class Storage(Arithmetic):
     ----------
     flat : float32, float64 or int32 array of shape (size,)
         The elements, the gaps between variables included (they stay zero).
+    moves : int
+        Class attribute: how often variables were moved into a storage, of which programs must know.
     """
+
+    moves = 0
 
     def __init__(self, variables, dtype):
         self.dtype = dtype
@@ -36,6 +40,7 @@ class Storage(Arithmetic):
 
     def adopt(self):
         """Move the variables in: they keep their values and live here from now on."""
+        Storage.moves += 1
         for variable, offset in zip(self.variables, self.offsets, strict=True):
             self._move(variable, offset)
 

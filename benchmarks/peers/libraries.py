@@ -16,6 +16,7 @@ class Library(NamedTuple):
 
 
 DENSE = tuple(w.name for w in WORKLOADS if {layer[0] for layer in w.layers} == {"dense"})
+WITHOUT_CONV = tuple(w.name for w in WORKLOADS if "conv" not in {layer[0] for layer in w.layers})
 
 LIBRARIES = {
     "fastnn": Library("fastnn_worker", ("fastnn",)),
@@ -24,7 +25,7 @@ LIBRARIES = {
     "torch.compile": Library("torch_worker", ("torch",), "compile", (("TORCHINDUCTOR_FORCE_DISABLE_CACHES", "1"),)),
     "JAX": Library("jax_worker", ("jax",)),
     # XLA's loops run convolutions several times slower than they run outside of them.
-    "JAX scan": Library("jax_worker", ("jax",), "scan", workloads=DENSE, only="fit"),
+    "JAX scan": Library("jax_worker", ("jax",), "scan", workloads=WITHOUT_CONV, only="fit"),
     "Keras/JAX": Library("keras_worker", ("keras", "jax"), environment=(("KERAS_BACKEND", "jax"),)),
     "Keras/TF": Library("keras_worker", ("keras", "tensorflow"), environment=(("KERAS_BACKEND", "tensorflow"),)),
     "ONNX Runtime": Library("onnxruntime_worker", ("onnx", "onnxruntime")),

@@ -170,6 +170,7 @@ def draw(results, path):
             y = len(workloads) - workloads.index(workload) + (0.18 if threads == most else -0.18)
             draw_row(panel, results, what, workload, threads, y, threads == most)
         panel.set(xscale="log", title=TITLES[what].split(":")[0])
+        panel.set_xlim(left=0.05)  # the limits of the smallest programs are far to the left of it
         panel.axvline(1, color="#1f77b4", linewidth=2, zorder=1)
         panel.grid(axis="x", which="both", alpha=0.25)
         panel.xaxis.set_major_formatter(lambda value, _: f"{value:g}×")

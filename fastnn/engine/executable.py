@@ -10,6 +10,7 @@ from fastnn.engine.reference import ReferenceProgram
 from fastnn.engine.steps import Step
 from fastnn.graph.lower import Lowering
 from fastnn.graph.memory import ARENA, CONSTANTS, COUNTER, Layout
+from fastnn.variable import Storage
 
 
 class Rows:
@@ -60,6 +61,7 @@ class NativeExecutable:
         self.constants = native.aligned_empty(len(self.layout.constants))
         memoryview(self.constants)[:] = bytes(self.layout.constants)
         self.variables = [t.data for t in program._variables.values()] + list(program.updates)
+        self.moves = Storage.moves
         self.homes = [getattr(v, "storage", v) for v in self.variables]
         self.inputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "input"]
         self.outputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "output"]
@@ -68,6 +70,9 @@ class NativeExecutable:
 
     def stale(self):
         """True if a variable has moved to other memory since the program was lowered."""
+        if self.moves == Storage.moves:
+            return False
+        self.moves = Storage.moves
         return any(getattr(v, "storage", v) is not home for v, home in zip(self.variables, self.homes, strict=True))
 
     def _workspace(self):

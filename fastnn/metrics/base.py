@@ -1,7 +1,7 @@
 """The base of all metrics."""
 
 from fastnn import config, initializers, ops
-from fastnn.graph.program import eager
+from fastnn.graph.program import current_program, eager
 from fastnn.naming import unique_name
 from fastnn.ops.primitive import canonical_dtype
 from fastnn.saving import registry
@@ -84,7 +84,10 @@ class Metric:
     def reset_state(self):
         """Forget all batches."""
         for variable in self.variables:
-            variable.assign(ops.zeros(variable.shape, variable.dtype))
+            if current_program() is None:
+                variable.value.fill(0)
+            else:
+                variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def __call__(self, *args, **kwargs):
         """``update_state``, then ``result``."""
