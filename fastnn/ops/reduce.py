@@ -10,7 +10,8 @@ from fastnn.graph.program import Arithmetic, Tensor, apply
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import normalize_axis
 
-SEGMENT = 32768  # elements: a long sum is cut into pieces of about this size, by the shape alone
+SEGMENT = 32768  # elements: a long sum is cut into pieces of about this size, by the shape alone,
+PIECES = 64  # unless there are so many sums beside each other
 
 
 class Reduce(Primitive):
@@ -69,7 +70,7 @@ def segments(outer, length, inner):
     total = outer * length * inner
     if outer * inner >= SEGMENT or total <= 2 * SEGMENT:
         return 1
-    return builtins.max(1, builtins.min(64, total // SEGMENT, length))
+    return builtins.max(1, builtins.min(PIECES // outer, total // SEGMENT, length))
 
 
 def adjacent_runs(axes):
