@@ -12,6 +12,12 @@ def unique_name(prefix):
     return prefix if used == 0 else f"{prefix}_{used}"
 
 
-def reset_names():
-    """Begin to count anew."""
+def clear_session(free_memory=True):
+    """Begin to count automatic names anew; nothing else is kept between models.
+
+    Parameters
+    ----------
+    free_memory : bool
+        Accepted as in Keras: memory is freed with the models that use it.
+    """
     _counts.clear()

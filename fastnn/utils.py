@@ -5,6 +5,7 @@ from importlib import import_module
 _HOMES = {
     "Progbar": "fastnn.progress",
     "set_random_seed": "fastnn.random",
+    "clear_session": "fastnn.naming",
     "to_categorical": "fastnn.data.labels",
     "normalize": "fastnn.data.labels",
     "image_dataset_from_directory": "fastnn.data.image_folder",

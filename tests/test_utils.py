@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from fastnn import utils
+from fastnn import layers, utils
 from fastnn.graph.program import Program
 
 
@@ -57,3 +57,10 @@ def test_normalize():
     np.testing.assert_allclose(utils.normalize(x), [[0.6, 0.8], [0, 0]])
     np.testing.assert_allclose(utils.normalize(x, axis=0, order=1), [[1, 1], [0, 0]])
     assert x[0, 0] == 3
+
+
+def test_clear_session_counts_names_anew():
+    utils.clear_session()
+    assert [layers.Dense(1).name for _ in range(2)] == ["dense", "dense_1"]
+    utils.clear_session()
+    assert layers.Dense(1).name == "dense"

@@ -13,7 +13,7 @@ from fastnn import ops
 from fastnn.engine.executable import Rows, executable
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
-from fastnn.naming import reset_names
+from fastnn.naming import clear_session
 
 GOLDEN = store.load("layers")
 
@@ -106,7 +106,7 @@ LOWER_PRECISION = {"dense_float16", "dense_mixed"}
 @pytest.mark.parametrize("name, make", [row for row in ALL_CONFIGURED if row[0] not in LOWER_PRECISION])
 def test_config_equals_keras(name, make):
     expected = CONFIGS[f"layers/{name}"]
-    reset_names()
+    clear_session()
     layer = make(fastnn)
     mine = in_float32(json.dumps(fastnn.saving.serialize_keras_object(layer)))
     assert mine["class_name"] == expected["class_name"]
