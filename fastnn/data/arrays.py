@@ -198,12 +198,11 @@ def class_weights(y, class_weight):
         raise ValueError(f"class_weight: expected a dict such as {{0: 1.0, 1: 5.0}}, received {class_weight!r:.60}")
     labels = y.argmax(-1) if y.ndim > 1 and y.shape[-1] > 1 else y.reshape(len(y))
     labels = labels.astype(np.int64)
-    missing = sorted(set(np.unique(labels).tolist()) - set(class_weight))
+    if len(labels) and set(class_weight).isdisjoint(labels.tolist()):
+        raise ValueError(f"class_weight: none of its classes {sorted(class_weight)} occurs among the labels")
     weights = np.ones(len(labels), np.float32)
     for label, weight in class_weight.items():
         weights[labels == label] = weight
-    if missing and len(missing) == len(set(np.unique(labels).tolist())):
-        raise ValueError(f"class_weight: none of its classes {sorted(class_weight)} occurs among the labels")
     return weights
 
 

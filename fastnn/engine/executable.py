@@ -113,19 +113,42 @@ class NativeExecutable:
             "seed": seed, "threads": threads.get_num_threads(), "profile": profile,
         }  # fmt: skip
         drains = [native.Drain(b, outputs[i], self.program.outputs[i].size * 4) for b, i in self.outputs]
+        done = 0
         try:
             if self.hosts:
-                done = self._run_with_hosts(bases, rows, drains, batch, first, count, step, arguments)
+                done = self._run_with_hosts(bases, rows, drains, batch, first, count, step, deadline, arguments)
             else:
                 feeds = [self._feed(b, i, rows[i], batch) for b, i in self.inputs]
                 done = binding.run(
                     feeds, drains, first=first, count=count, random_step=step, deadline=deadline, **arguments
                 )
+        except native.RowIndexError as error:
+            done = error.done
+            raise IndexError(self._wrong_row(error)) from None
         finally:
             self._idle.append(workspace)
-        if counter is not None:
-            counter.data.value[...] += done
+            if counter is not None:
+                counter.data.value[...] += done
         return done
+
+    def _wrong_row(self, error):
+        """The sentence for an index that points outside its table: where, what, and the repair."""
+        if error.step < 0:
+            return f"row {error.value} is not among the rows of the data"
+        instruction = self.layout.steps[error.step].draft.instructions[0]
+        index = next(t for t in instruction.inputs if t.dtype == "int32")
+        classes = "softmax" in instruction.primitive.name
+        rows = instruction.inputs[0].shape[-1] if classes else self._table_rows(instruction)
+        what = "label" if classes else "row index"
+        where = f"layer {instruction.scope!r}" if instruction.scope else index.name or "the program"
+        return (
+            f"{where}: {what} {error.value} is outside 0..{rows - 1}; the step that met it was not finished: mend the "
+            "data, or make the table larger"
+        )
+
+    def _table_rows(self, instruction):
+        """Rows of the table that a gather reads or a scatter adds to."""
+        return instruction.attributes.get("rows") or instruction.inputs[0].shape[0]
 
     def _feed(self, base, i, rows, batch):
         tensor = self.program.inputs[i]
@@ -133,9 +156,9 @@ class NativeExecutable:
         return native.Feed(base, rows.array, tensor.dtype == "int32", rows.index, per_iteration)
 
     # --- programs that return to the interpreter ---------------------------------------------------
-    def _run_with_hosts(self, bases, rows, drains, batch, first, count, step, arguments):
+    def _run_with_hosts(self, bases, rows, drains, batch, first, count, step, deadline, arguments):
         """As `run`, with the native steps between two host steps as one call each."""
-        for t in range(first, first + count):
+        for done, t in enumerate(range(first, first + count), 1):
             whole = list(bases)
             for base, i in self.inputs:
                 dtype = "int32" if self.program.inputs[i].dtype == "int32" else "float32"
@@ -151,6 +174,8 @@ class NativeExecutable:
                     self._call_host(self.layout.steps[at], whole)
                 begin = at + 1
             arguments["iteration"] += 1
+            if deadline and native.clock() > deadline:
+                return done
         return count
 
     def _call_host(self, placed, bases):

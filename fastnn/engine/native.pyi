@@ -14,7 +14,8 @@ else:
 class RowIndexError(IndexError):
     step: int
     value: int
-    def __init__(self, step: int, value: int) -> None: ...
+    done: int
+    def __init__(self, step: int, value: int, done: int = 0) -> None: ...
 
 class Feed(NamedTuple):
     base: int

@@ -58,13 +58,15 @@ cdef extern from *:
 class RowIndexError(IndexError):
     """A label or row index lies outside its table.
 
-    ``step`` is the step that met it, or ``-1 - i`` for the index of feed i; ``value`` is the index.
+    ``step`` is the step that met it, or ``-1 - i`` for the index of feed i; ``value`` is the index; ``done`` iterations
+    were complete before.
     """
 
-    def __init__(self, step: int, value: int):
+    def __init__(self, step: int, value: int, done: int = 0):
         super().__init__(step, value)
         self.step = step
         self.value = value
+        self.done = done
 
 
 Feed = namedtuple("Feed", "base array integer index batch", defaults=(False, None, 1))
@@ -666,7 +668,7 @@ cdef class Binding:
             for i in range(n_views):
                 PyBuffer_Release(&views[i])
         if status == FNN_EINDEX:
-            raise RowIndexError(run.error_step, run.error_value)
+            raise RowIndexError(run.error_step, run.error_value, run.done)
         if status == FNN_ENOMEM:
             raise MemoryError("a step found no memory")
         return run.done

@@ -20,7 +20,7 @@ _CROSSENTROPIES = {
 }
 
 
-def resolve_accuracy(kind, y_true_shape, y_pred_shape, y_true_dtype=None):
+def resolve_accuracy(kind, y_true_shape, y_pred_shape):
     """The metric that "accuracy" (or "acc", "crossentropy", "ce") stands for; its name is that word.
 
     Parameters
@@ -29,8 +29,6 @@ def resolve_accuracy(kind, y_true_shape, y_pred_shape, y_true_dtype=None):
     y_true_shape, y_pred_shape : tuple of int
         With the batch size. One output is binary; targets with fewer axes than the outputs, or with one
         number where the outputs have several, are labels; all others are one-hot.
-    y_true_dtype : str, optional
-        Not looked at: shapes decide, as in Keras.
 
     Returns
     -------

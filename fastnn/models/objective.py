@@ -177,7 +177,7 @@ def _as_loss(loss):
 def _as_metric(metric, y, p):
     if metric in ("accuracy", "acc", "crossentropy", "ce"):
         name = metric
-        metric = registry.get("metric", metric_table.resolve_accuracy(metric, y.shape, p.shape, y.dtype))
+        metric = registry.get("metric", metric_table.resolve_accuracy(metric, y.shape, p.shape))
         return _renamed(metric, name)
     name = metric if isinstance(metric, str) else None
     metric = registry.get("metric", metric)

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import config, ops
 from fastnn.engine import native
 from fastnn.engine.executable import NativeExecutable, ReferenceExecutable, Rows, executable
@@ -156,3 +157,26 @@ def test_wrong_rows_are_refused(engine):
     y = np.zeros((2, 2), np.float32)
     run.run([Rows(np.array([1, 4]))], [y], batch=2)
     np.testing.assert_array_equal(y, table[[1, 4]])
+
+
+class Embedding(fastnn.layers.Layer):
+    """Rows of a learned table of five."""
+
+    def build(self, input_shape):
+        self.table = self.add_weight((5, 3), name="table")
+
+    def call(self, inputs):
+        return ops.take(self.table, ops.cast(inputs, "int32"), 0)
+
+
+def test_a_wrong_row_names_the_layer_and_earlier_steps_count():
+    model = fastnn.Sequential([fastnn.Input((2,)), Embedding(name="words"), fastnn.layers.Flatten()])
+    model.compile("adam", "mse")
+    x, y = np.zeros((12, 2), np.float32), np.ones((12, 6), np.float32)
+    x[9, 1] = 7
+    with pytest.raises(
+        IndexError, match=r"layer 'words': row index 7 is outside 0\.\.4; .*not finished: mend the data"
+    ):
+        model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
+    assert int(model.optimizer.iterations) == 2  # the two steps before it count
+    assert np.isfinite(model.get_weights()[0]).all()

@@ -127,6 +127,7 @@ def test_a_wrong_row_index_of_a_feed_is_refused(wrong, threads):
         )
     assert (error.value.step, error.value.value) == (-1, wrong)
     assert error.value.args == (-1, wrong)
+    assert error.value.done == 1  # the iteration before it
     assert not out[:2].any()
     assert (out[2:] == 7).all()
 

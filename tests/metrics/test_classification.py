@@ -15,14 +15,14 @@ SCORES = np.float32([[0.1, 0.7, 0.2], [0.5, 0.3, 0.2], [0.2, 0.2, 0.6], [0.4, 0.
     "SparseCategorical"),
 ])  # fmt: skip
 def test_resolution_by_shapes(kind, target, output, expected):
-    metric = metrics.resolve_accuracy(kind, target, output, "float32")
+    metric = metrics.resolve_accuracy(kind, target, output)
     assert type(metric).__name__ == expected + ("Accuracy" if kind.startswith("a") else "Crossentropy")
     assert metric.name == kind
 
 
 def test_resolution_of_another_word():
     with pytest.raises(ValueError, match="'accurracy'"):
-        metrics.resolve_accuracy("accurracy", (8,), (8, 1), "float32")
+        metrics.resolve_accuracy("accurracy", (8,), (8, 1))
 
 
 @pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32"])

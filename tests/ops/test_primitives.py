@@ -7,6 +7,7 @@ import pytest
 
 from fastnn import ops
 from fastnn.engine import native
+from fastnn.engine.executable import Rows
 from fastnn.graph.lower import Lowering
 from fastnn.graph.program import Program, apply
 from fastnn.ops.elementwise import Elementwise
@@ -130,6 +131,9 @@ def test_a_primitive_without_a_kernel_returns_to_the_interpreter():
             for i, x in enumerate(inputs):
                 np.testing.assert_array_equal(got[0][i], np.sort(x * 2))
                 assert got[1][i] == x.sum()
+        outputs = [np.zeros((12, 70), np.float32), np.zeros(4, np.float32)]
+        late = native.clock() - 1
+        assert executable.run([Rows(np.concatenate(inputs))], outputs, batch=3, count=4, deadline=late) == 1
     finally:
         del PRIMITIVES["sorted_in_test"]
 
