@@ -1,0 +1,156 @@
+"""Rows of kernels on sizes that networks have: the benchmarks time them, the tests run them.
+
+A row is a function of arrays written with `fastnn.ops`.  It is traced to a program whose inputs and results are
+variables, so that the native engine runs it many times in one call and nothing but the kernels is timed.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from fastnn import ops, random
+from fastnn.engine.reference import ReferenceProgram
+from fastnn.graph.fuse import live_instructions
+from fastnn.graph.gradients import gradients
+from fastnn.graph.program import Program
+from fastnn.variable import Variable
+
+
+class Case(NamedTuple):
+    """A kernel on arrays of some shapes; a shape with a number before it is one of integers below that number."""
+
+    name: str
+    function: Callable
+    shapes: tuple
+    tolerance: float = 1e-4  # of the largest result
+    in_place: bool = False  # the results are the new values of the first arrays
+
+    def arrays(self):
+        rng = np.random.default_rng(0)
+        for shape in self.shapes:
+            if shape and isinstance(shape[0], tuple):
+                (below,), shape = shape
+                yield rng.integers(0, below, shape, dtype=np.int32)
+            else:
+                yield rng.standard_normal(shape, dtype=np.float32)
+
+
+def gradient_of(function, *which):
+    """The gradients of y = function(...) for some of the arguments; dy is the last argument."""
+
+    def compute(*arguments):
+        *inputs, dy = arguments
+        found = gradients(function(*inputs), [inputs[i] for i in which], seed=dy)
+        return found[0] if len(found) == 1 else tuple(found)
+
+    return compute
+
+
+def conv(padding="valid"):
+    return lambda x, w: ops.conv(x, w, padding=padding)
+
+
+def depthwise(x, w):
+    return ops.depthwise_conv(x, w, padding="same")
+
+
+def max_pool(x):
+    return ops.max_pool(x, 2)
+
+
+def average_pool(x):
+    return ops.average_pool(x, 2)
+
+
+def chain(a, b, c):
+    """Ten operations, three arrays in, one out."""
+    return ops.tanh(a * b + c) * ops.sigmoid(c - a) + ops.maximum(a, 0.0) * 0.5
+
+
+def bias_relu(x, w, b):
+    return ops.relu(x @ w + b)
+
+
+def adam(w, m, v, g):
+    m = m + (g - m) * 0.1
+    v = v + (g * g - v) * 0.001
+    return w - m * 0.001 / (ops.sqrt(ops.absolute(v)) + 1e-7), m, v
+
+
+def crossentropy(x, label):
+    return ops.sparse_categorical_crossentropy(label, x, from_logits=True)
+
+
+def take(table, index):
+    return ops.take(table, index, axis=0)
+
+
+def images(n, size, c, f, window=3, padding="valid"):
+    """Shapes of x, w and dy of a convolution."""
+    out = size if padding == "same" else size - window + 1
+    return (n, size, size, c), (window, window, c, f), (n, out, out, f)
+
+
+def conv_cases(name, shapes, padding="valid", first=False):
+    """Forward, gradient for the kernel and, but in a first layer, for the input."""
+    x, w, dy = shapes
+    yield Case(f"conv2d {name}", conv(padding), (x, w))
+    yield Case(f"conv2d kernel gradient {name}", gradient_of(conv(padding), 1), (x, w, dy))
+    if not first:
+        yield Case(f"conv2d input gradient {name}", gradient_of(conv(padding), 0), (x, w, dy))
+
+
+MATMULS = (
+    (512, 512, 512), (128, 784, 512), (32, 784, 128), (784, 32, 128), (32, 128, 10), (20, 6272, 512), (1, 784, 128),
+)  # fmt: skip
+POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
+CASES = [
+    *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
+    *conv_cases("34x34x64->128 n4", images(4, 34, 64, 128)),
+    *conv_cases("16x16x128->128 same n8", images(8, 16, 128, 128, padding="same"), "same"),
+    *conv_cases("28x28x1->32 n128", images(128, 28, 1, 32), first=True),
+    *conv_cases("150x150x3->32 n4", images(4, 150, 3, 32), first=True),
+    Case("depthwise 32x32x64 n16", depthwise, ((16, 32, 32, 64), (3, 3, 64, 1))),
+    Case("depthwise kernel gradient", gradient_of(depthwise, 1), ((16, 32, 32, 64), (3, 3, 64, 1), (16, 32, 32, 64))),
+    Case("depthwise input gradient", gradient_of(depthwise, 0), ((16, 32, 32, 64), (3, 3, 64, 1), (16, 32, 32, 64))),
+    Case("max pool 2x2", max_pool, (POOLED,)),
+    Case("max pool and gradient", gradient_of(max_pool, 0), (POOLED, POOLED_OUT)),
+    Case("average pool 2x2", average_pool, (POOLED,)),
+    Case("average pool gradient", gradient_of(average_pool, 0), (POOLED, POOLED_OUT)),
+    Case("elementwise, ten operations 1e6", chain, ((1000, 1000),) * 3),
+    Case("matmul, bias, relu 128x784 784x512", bias_relu, ((128, 784), (784, 512), (512,))),
+    Case("Adam update 1e5", adam, ((100_000,),) * 4, in_place=True),
+    Case("Adam update 1e6", adam, ((1_000_000,),) * 4, in_place=True),
+    Case("sum over all 1e6", ops.sum, ((1000, 1000),)),
+    Case("sum over rows 1000x1000", lambda x: ops.sum(x, 0), ((1000, 1000),)),
+    Case("sum over columns 1000x1000", lambda x: ops.sum(x, 1), ((1000, 1000),)),
+    Case("mean over images 64x16x16x128", lambda x: ops.mean(x, (0, 1, 2)), ((64, 16, 16, 128),)),
+    Case("softmax 1024x1000", ops.softmax, ((1024, 1000),)),
+    Case("softmax cross-entropy 128x10", crossentropy, ((128, 10), ((10,), (128,)))),
+    Case("softmax cross-entropy 1024x1000", crossentropy, ((1024, 1000), ((1000,), (1024,)))),
+    Case("gather 4096 rows of 10000x128", take, ((10_000, 128), ((10_000,), (4096,)))),
+    Case("transpose 1000x1000", ops.transpose, ((1000, 1000),)),
+    Case("dropout 1e6", lambda x: random.dropout(x, 0.5), ((1000, 1000),)),
+]
+
+
+def trace(case):
+    """The program of a case, from variables to variables."""
+    inputs = [Variable(a, dtype=str(a.dtype)) for a in case.arrays()]
+    with Program() as program:
+        results = case.function(*(program.variable(v) for v in inputs))
+        results = results if isinstance(results, tuple) else (results,)
+        targets = inputs if case.in_place else [Variable(np.zeros(t.shape, np.float32)) for t in results]
+        for variable, tensor in zip(targets, results, strict=False):
+            variable.assign(tensor)
+    program.instructions = live_instructions(program)  # a gradient does not always need the forward result
+    return program
+
+
+def assert_agree(program, native, tolerance):
+    """One run of the native engine gives what the reference gives."""
+    _, expected = ReferenceProgram(program).run([], 0, 0, {})
+    native.run([])
+    for variable, array in expected.items():
+        np.testing.assert_allclose(variable.value, array, rtol=0, atol=tolerance * max(np.abs(array).max(), 1e-3))
