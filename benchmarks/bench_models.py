@@ -2,13 +2,12 @@
 
 import io
 import statistics
-import subprocess
-import sys
 import time
 import zipfile
 from pathlib import Path
 
 import pytest
+from imports import STATEMENTS, import_seconds
 from timing import THREADS, elapsed, measure, repeated, thread_limit
 from workloads import WORKLOADS, build, data, flops
 
@@ -120,33 +119,11 @@ def compressed_size(folder):
     return len(wheel.getvalue())
 
 
-FIRST_MODEL = (
-    "model = fastnn.Sequential([fastnn.Input((784,)), fastnn.layers.Dense(10, activation='softmax')]);"
-    "model.compile('adam', 'sparse_categorical_crossentropy')"
-)
-
-
-@pytest.mark.parametrize(
-    ("what", "before", "statement"),
-    [
-        ("import numpy", "pass", "import numpy"),
-        ("import fastnn beyond NumPy's", "import numpy", "import fastnn"),
-        ("first model beyond the import", "import numpy, fastnn", FIRST_MODEL),
-    ],
-)
-def bench_import(benchmark, what, before, statement):
-    """A statement in a fresh interpreter, timed there; nine of them."""
-    program = f"import time\n{before}\nt = time.perf_counter()\n{statement}\nprint(time.perf_counter() - t)"
-    folder = str(Path(keras.__file__).parents[1])
-
-    def seconds():
-        run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=folder)
-        return float(run.stdout)
-
-    taken = [seconds() for _ in range(9)]
-    benchmark.extra_info |= {
-        "table": "library", "what": what, "seconds": statistics.median(taken), "least": min(taken),
-    }  # fmt: skip
+@pytest.mark.parametrize("what", STATEMENTS)
+def bench_import(benchmark, what):
+    """A statement in a fresh interpreter."""
+    seconds, least = import_seconds(what, str(Path(keras.__file__).parents[1]))
+    benchmark.extra_info |= {"table": "library", "what": what, "seconds": seconds, "least": least}
     benchmark.pedantic(time.sleep, args=(0,))  # the row must have a measurement; the table shows `seconds`
 
 

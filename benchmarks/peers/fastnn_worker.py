@@ -1,13 +1,16 @@
 """fastnn, as its users call it: train_on_batch, fit, a call of the model, predict_on_batch."""
 
+import statistics
+import time
+
 import numpy as np
 from network import flat
 from workloads import build
 
 import fastnn
-from fastnn.engine.profile import Machine
 
 VERSION = fastnn.__version__
+FIRST_FITS, LATER_FITS = 5, 4
 
 
 class Peer:
@@ -34,13 +37,29 @@ class Peer:
             result = self.model(self.batch[0])
         return result
 
-    def predict(self, count):
+    def predict(self, count, x):
         for _ in range(count):
-            result = self.model.predict_on_batch(self.batch[0])
+            result = self.model.predict_on_batch(x)
         return result
+
+    def first_fits(self):
+        """Seconds of the first `fit` of one batch of a model, in which its program is made, and of a later one."""
+        first, later = [], []
+        for _ in range(FIRST_FITS):
+            model = build(fastnn, self.workload)
+            first.append(self._seconds_of_fit(model))
+            later += [self._seconds_of_fit(model) for _ in range(LATER_FITS)]
+        return {"first": statistics.median(first), "later": statistics.median(later)}
+
+    def _seconds_of_fit(self, model):
+        start = time.perf_counter()
+        model.fit(*self.batch, batch_size=self.workload.batch, verbose=0)
+        return time.perf_counter() - start
 
     def program(self):
         """Arithmetic, traffic, and the least time of both programs on this machine."""
+        from fastnn.engine.profile import Machine  # no part of the import that is timed
+
         machine = Machine(self.threads)
         answer = {"peak": machine.peak(), "bandwidth": machine.bandwidth(2**30)}
         for kind in ("train", "predict"):

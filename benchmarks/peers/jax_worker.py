@@ -66,8 +66,8 @@ class Peer:
             result = self.output(weights, moments, self.batch[0])
         return np.asarray(result)
 
-    def predict(self, count):
-        weights, moments, x = self.state["weights"], self.state["moments"], np.asarray(self.batch[0])
+    def predict(self, count, x):
+        weights, moments = self.state["weights"], self.state["moments"]
         for _ in range(count):
             result = np.asarray(self.output(weights, moments, x))
         return result

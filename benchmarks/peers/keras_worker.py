@@ -48,9 +48,9 @@ class Peer:
             result = self.call()
         return np.asarray(result)
 
-    def predict(self, count):
+    def predict(self, count, x):
         for _ in range(count):
-            result = self.model.predict_on_batch(self.batch[0])
+            result = self.model.predict_on_batch(x)
         return result
 
 

@@ -12,7 +12,7 @@ class Library(NamedTuple):
     variant: str = ""
     environment: tuple[tuple[str, str], ...] = ()
     workloads: tuple[str, ...] = tuple(w.name for w in WORKLOADS)
-    only: str = "train fit forward predict"  # what it is asked for
+    only: str = "train fit forward predict row"  # what it is asked for
 
 
 DENSE = tuple(w.name for w in WORKLOADS if {layer[0] for layer in w.layers} == {"dense"})

@@ -12,16 +12,24 @@ ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": 
 
 class Peer:
     def __init__(self, workload, weights, x, y, variant, threads):
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        content = graph_file(workload, weights)
-        self.session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-        batch = x[: workload.batch]
-        self.batch = np.ascontiguousarray(np.moveaxis(batch, -1, 1)) if batch.ndim == 4 else batch
+        self.workload, self.weights, self.threads = workload, weights, threads
+        self.sessions = {}
+        self.session, batch = self._session(x[: workload.batch])
         self.binding = self.session.io_binding()
         self.result = np.empty((workload.batch, workload.layers[-1][1]), np.float32)
-        self.binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(self.batch))
+        self.binding.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(batch))
         self.binding.bind_ortvalue_output("y", onnxruntime.OrtValue.ortvalue_from_numpy(self.result))
+
+    def _session(self, x):
+        """The session for so many rows, and the rows as it wants them."""
+        if len(x) not in self.sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads, options.inter_op_num_threads = self.threads, 1
+            content = graph_file(self.workload, self.weights, len(x))
+            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            rows = np.ascontiguousarray(np.moveaxis(x, -1, 1)) if x.ndim == 4 else x
+            self.sessions[len(x)] = session, rows
+        return self.sessions[len(x)]
 
     def forward(self, count):
         """Input and output stay where they are."""
@@ -29,14 +37,15 @@ class Peer:
             self.session.run_with_iobinding(self.binding)
         return self.binding.copy_outputs_to_cpu()[0]
 
-    def predict(self, count):
+    def predict(self, count, x):
+        session, rows = self._session(x)
         for _ in range(count):
-            (result,) = self.session.run(None, {"x": self.batch})
+            (result,) = session.run(None, {"x": rows})
         return result
 
 
-def graph_file(workload, weights):
-    """The network as the bytes of an ONNX file."""
+def graph_file(workload, weights, rows):
+    """The network for so many rows as the bytes of an ONNX file."""
     nodes, constants, name = [], [], "x"
 
     def constant(array):
@@ -73,8 +82,8 @@ def graph_file(workload, weights):
             name = node(ACTIVATIONS[activation])
     nodes[-1].output[0] = "y"
     height_width, channels = workload.shape[:-1], workload.shape[-1]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [workload.batch, channels, *height_width])
-    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [workload.batch, workload.layers[-1][1]])
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, channels, *height_width])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, workload.layers[-1][1]])
     graph = helper.make_graph(nodes, workload.name, [x], [y], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
     checker.check_model(model)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
+import verdict
+from rounds import fastest_peer, find, ratios, spread
 from table import number, table
 
 TITLES = {
@@ -14,6 +16,7 @@ TITLES = {
     "fit": "A step of an epoch: shuffled batches from arrays in memory",
     "forward": "Forward pass: the batch and the result in the library's own form",
     "predict": "Prediction: NumPy array in, NumPy array out",
+    "row": "Prediction of one row: the same with a batch of one",
 }
 COLORS = {
     "PyTorch": "#d62728", "torch.compile": "#ff9896", "JAX": "#2ca02c", "JAX scan": "#98df8a", "Keras/JAX": "#17becf",
@@ -22,14 +25,10 @@ COLORS = {
 MARKS = dict(zip(COLORS, "osD^v<P*", strict=True))
 
 
-def find(results, what, workload, threads):
-    """{library: seconds of each round}."""
-    wanted = {"what": what, "workload": workload, "threads": threads}
-    return {r["library"]: r["seconds"] for r in results["rows"] if wanted.items() <= r.items()}
-
-
 def program_of(results, what, workload, threads):
     """Arithmetic, traffic and least time of fastnn's program, or None."""
+    if what == "row":
+        return None  # the program that was counted is that of a batch
     kind = "train" if what in ("train", "fit") else "predict"
     for found in results["programs"]:
         if (found["workload"], found["threads"]) == (workload, threads):
@@ -37,29 +36,9 @@ def program_of(results, what, workload, threads):
     return None
 
 
-def ratios(found):
-    """{library: how many times faster fastnn was, the median of the rounds}."""
-    own = found.get("fastnn")
-    if not own:
-        return {}
-    return {
-        name: statistics.median(theirs / ours for ours, theirs in zip(own, taken, strict=True))
-        for name, taken in found.items()
-        if name != "fastnn"
-    }
-
-
-def fastest_peer(found):
-    """The library with the least median, fastnn excepted; None without any."""
-    peers = {name: statistics.median(taken) for name, taken in found.items() if name != "fastnn"}
-    return min(peers, key=peers.get) if peers else None
-
-
 def cell(taken):
     """Microseconds, and how far the middle half of the rounds spreads."""
-    middle = statistics.median(taken)
-    low, _, high = statistics.quantiles(taken, n=4) if len(taken) > 1 else (middle,) * 3
-    return f"{number(middle * 1e6)} ±{(high - low) / 2 / middle:.0%}"
+    return f"{number(statistics.median(taken) * 1e6)} ±{spread(taken):.0%}"
 
 
 def keys(results):
@@ -112,8 +91,55 @@ def import_table(results):
         taken = [s["import"] for s in results["starts"] if s["library"] == name]
         version = next((s["version"] for s in results["starts"] if s["library"] == name), "")
         if taken:
-            rows.append([name, version, cell(taken).replace("±", "µs ±")])
-    return table(["library", "version", "import beyond NumPy's own"], rows)
+            rows.append([name, version, number(statistics.median(taken) * 1e3), f"±{spread(taken):.0%}"])
+    return table(["library", "version", "import beyond NumPy's own, ms", ""], rows)
+
+
+def judged(found, unit=1.0, sign="×"):
+    """A cell: measured, target, and whether it is reached."""
+    if found is None:
+        return ""
+    mark = "reached" if found.reached else "**missed**"
+    against = f" {found.against}" if found.against else ""
+    return f"{number(found.measured * unit)}{sign}{against} ({number(found.target * unit)}): {mark}"
+
+
+def speed_verdicts(results):
+    head = {what: TITLES[what].split(":")[0].lower() for what in ("train", "fit", "forward")}
+    rows = []
+    for workload, threads in keys(results):
+        cells = [judged(verdict.faster(results, what, workload, threads)) for what in head]
+        row = judged(verdict.quick(results, "row", workload, threads), 1e6, " µs")
+        rows.append([workload, threads, *cells, row])
+    return table(["times faster than", "threads", *head.values(), "one row"], rows)
+
+
+def scaling_verdicts(results):
+    found = {(row["workload"], row["what"]): row["seconds"] for row in results["scaling"] if len(row["seconds"]) > 1}
+    kinds = list(dict.fromkeys(what for _, what in found))
+    rows = []
+    for workload in dict.fromkeys(workload for workload, _ in found):
+        judgements = [verdict.speedup(found[workload, what]) if (workload, what) in found else None for what in kinds]
+        rows.append([workload, *map(judged, judgements)])
+    return table(["more threads over one", *kinds], rows)
+
+
+def start_verdicts(results):
+    rows = []
+    for workload, threads in keys(results):
+        memory, first = verdict.memory(results, workload, threads), verdict.first_fit(results, workload, threads)
+        rows.append([workload, threads, judged(memory), judged(first)])
+    return table(["", "threads", "peak memory, of the leanest that trains", "first fit, of a later one"], rows)
+
+
+def verdict_lines(results):
+    """What was aimed at, and what came of it."""
+    lines = ["Measured, in brackets the target, and whether it is reached.", "", speed_verdicts(results)]
+    if results["scaling"]:
+        lines += ["", scaling_verdicts(results)]
+    lines += ["", start_verdicts(results), ""]
+    lines += [f"- {what}: {judged(found, 1e3, ' ms')}" for what, found in verdict.imports(results).items()]
+    return lines
 
 
 def tables(results):
@@ -128,10 +154,12 @@ def tables(results):
         f"- {f['library']} failed on {f['workload']} (threads: {f['threads']}): {f['problem']}"
         for f in results["failures"]
     ]
+    if "fastnn" in names(results):
+        lines += ["", "## Targets", "", *verdict_lines(results), "", "## Times"]
     lines += ["", "Microseconds; the median of the rounds, ± half the range of their middle half."]
     for what, title in TITLES.items():
         if names(results, what):
-            lines += ["", f"## {title}", "", times_table(results, what)]
+            lines += ["", f"### {title}", "", times_table(results, what)]
     lines += ["", "## Building the model and its first training step, milliseconds", ""]
     lines += [start_table(results, "first", 1e3)]
     lines += ["", "## Peak memory of the process, MB", "", start_table(results, "memory", 1e-6)]

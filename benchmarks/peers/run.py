@@ -6,12 +6,14 @@ else the machine does meets all of them; see the README for what is measured, an
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -19,16 +21,17 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent))
 
 import numpy as np  # noqa: E402, the path comes first
-from libraries import LIBRARIES, missing  # noqa: E402
-from report import draw, summary, tables  # noqa: E402
+from imports import STATEMENTS, WITH_BYTECODE, import_seconds  # noqa: E402
+from libraries import LIBRARIES, WITHOUT_CONV, missing  # noqa: E402
+from report import TITLES, draw, summary, tables  # noqa: E402
 from workloads import WORKLOADS, data, flops  # noqa: E402
 
 RESULTS = HERE.parent / "results"
-KINDS = ("train", "fit", "forward", "predict")
 ROUNDS, LEAST_ROUNDS = 5, 3  # fewer of what takes long
 MOST_STEPS, MOST_BYTES, RATE = 1000, 2**25, 80e9  # of an epoch: its steps, its data, operations a second
 QUIET = 0.02  # seconds before a round, in which the threads of the library before fall asleep
-SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1"}
+PATIENCE = 180  # seconds for one answer: compiling the largest network takes a minute
+SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1", **WITH_BYTECODE}
 
 
 class LibraryError(Exception):
@@ -48,6 +51,7 @@ class Worker:
             [*command, str(threads), str(steps)], env={**environment, **dict(library.environment)}, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=HERE,
         )  # fmt: skip
+        self.hangs = False
         self.started = self._answer()
 
     def offers(self, what):
@@ -61,15 +65,24 @@ class Worker:
         return self._answer()
 
     def _answer(self):
+        alarm = threading.Timer(PATIENCE, self._give_up)
+        alarm.start()
         line = self.process.stdout.readline()
+        alarm.cancel()
         answer = json.loads(line) if line else {"error": self._last_words()}
         if "error" in answer:
             self.stop()
             raise LibraryError(answer["error"])
         return answer
 
+    def _give_up(self):
+        self.hangs = True
+        self.process.kill()
+
     def _last_words(self):
         self.process.wait()
+        if self.hangs:
+            return f"no answer within {PATIENCE} seconds"
         self.errors.seek(0)
         lines = [line.strip() for line in self.errors.read().splitlines() if line.strip()]
         return " / ".join([f"ended with code {self.process.returncode}", *lines[-3:]])[:300]
@@ -77,7 +90,11 @@ class Worker:
     def stop(self):
         with contextlib.suppress(BrokenPipeError):
             self.process.stdin.close()
-        self.process.wait()
+        try:
+            self.process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         self.process.stdout.close()
         self.errors.close()
 
@@ -108,21 +125,21 @@ def _assert_close(what, found, expected, tolerance):
 
 
 def start(names, workload, threads, seconds, failures):
-    """The workers that started and passed the comparison, with what they said of themselves."""
-    workers = []
+    """{name: worker} of those that started and passed the comparison."""
+    workers, reference = {}, None
     dropout = any(layer[0] == "dropout" for layer in workload.layers)
     for name in names:
         if workload.name not in LIBRARIES[name].workloads:
             continue
         try:
             worker = Worker(name, workload, threads, epoch_steps(workload, seconds))
-            reference = workers[0].started if workers else worker.started
+            reference = reference or worker.started
             try:
                 compare(worker.started, reference, dropout)
             except LibraryError:
                 worker.stop()
                 raise
-            workers.append(worker)
+            workers[name] = worker
         except LibraryError as problem:
             note_failure(failures, name, workload, threads, problem)
     return workers
@@ -134,47 +151,69 @@ def note_failure(failures, name, workload, threads, problem):
 
 
 def rounds(workers, what, seconds, drop):
-    """{library: seconds of one step in each round}; another library begins each round."""
-    found = {w.name: [] for w in workers if w.offers(what)}
+    """{name of a worker: seconds of one step in each round}; another one begins each round."""
+    found = {name: [] for name, worker in workers.items() if worker.offers(what)}
     end = time.perf_counter() + 2 * seconds * len(found)
     for i in range(-1, ROUNDS):  # the first round finds how many steps a round has, and is not kept
         if i >= LEAST_ROUNDS and time.perf_counter() > end:
             break
-        turn = [w for w in workers if w.name in found]
-        for worker in turn[i % len(turn) :] + turn[: i % len(turn)] if turn else []:
+        turn = list(found)
+        for name in turn[i % len(turn) :] + turn[: i % len(turn)] if turn else []:
             time.sleep(QUIET)
             try:
-                took = worker.ask("round", what=what, seconds=seconds / ROUNDS)["seconds"]
+                took = workers[name].ask("round", what=what, seconds=seconds / ROUNDS)["seconds"]
             except LibraryError as problem:
-                drop(worker, problem)
-                del found[worker.name]
+                drop(name, problem)
+                del found[name]
                 continue
             if i >= 0:
-                found[worker.name].append(took)
+                found[name].append(took)
     return found
 
 
 def measure(names, workload, threads, seconds, results):
-    """All of one workload: adds rows, starts, and the limits of its programs to the results."""
+    """All libraries on one workload: adds rows, starts, and the limits of its programs to the results."""
     workers = start(names, workload, threads, seconds, results["failures"])
 
-    def drop(worker, problem):
-        note_failure(results["failures"], worker.name, workload, threads, problem)
-        workers.remove(worker)
+    def drop(name, problem):
+        note_failure(results["failures"], name, workload, threads, problem)
+        del workers[name]
 
     key = {"workload": workload.name, "threads": threads}
-    for what in KINDS:
+    for what in TITLES:
+        if what == "row" and workload.name not in WITHOUT_CONV:
+            continue  # compiling convolutions for another batch takes longer than all else
         for name, taken in rounds(workers, what, seconds, drop).items():
             results["rows"].append({**key, "what": what, "library": name, "seconds": taken})
-    for worker in list(workers):
+    for name, worker in list(workers.items()):
         try:
-            if worker.name == "fastnn":
-                results["programs"].append({**key, **worker.ask("program")})
             facts = {fact: worker.started.get(fact) for fact in ("import", "first", "version")}
-            results["starts"].append({**key, "library": worker.name, **facts, **worker.ask("memory")})
+            facts |= {"trains": worker.offers("train"), **worker.ask("memory")}
+            if name == "fastnn":
+                results["first_fits"].append({**key, **worker.ask("first_fits")})
+                results["programs"].append({**key, **worker.ask("program")})
+            results["starts"].append({**key, "library": name, **facts})
         except LibraryError as problem:
-            drop(worker, problem)
-    for worker in workers:
+            drop(name, problem)
+    for worker in workers.values():
+        worker.stop()
+
+
+def measure_scaling(workload, thread_counts, seconds, results):
+    """fastnn on so many threads and on others, turn by turn."""
+    workers = {}
+
+    def drop(threads, problem):
+        note_failure(results["failures"], "fastnn", workload, int(threads), problem)
+        del workers[threads]
+
+    for threads in thread_counts:
+        found = start(["fastnn"], workload, threads, seconds, results["failures"])
+        workers |= {str(threads): worker for worker in found.values()}
+    for what in ("train", "fit", "forward"):
+        found = rounds(workers, what, seconds, drop)
+        results["scaling"].append({"workload": workload.name, "what": what, "seconds": found})
+    for worker in workers.values():
         worker.stop()
 
 
@@ -200,7 +239,30 @@ def arguments():
                         help=f"of {', '.join(all_workloads)}")  # fmt: skip
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2], metavar="N")
     parser.add_argument("--seconds", type=float, default=0.5, help="of one measurement, all its rounds together")
+    parser.add_argument("--keep", action="store_true", help="the workloads that peers.json has; measure only others")
     return parser.parse_args()
+
+
+def fresh_results(chosen, left_out):
+    return {
+        "machine": machine(), "seconds": chosen.seconds, "left_out": left_out, "minutes": 0.0, "imports": {},
+        **{part: [] for part in ("workloads", "failures", "rows", "starts", "first_fits", "programs", "scaling")},
+    }  # fmt: skip
+
+
+def write(results):
+    """Numbers and tables as far as they go: a run that is interrupted keeps them."""
+    RESULTS.mkdir(exist_ok=True)
+    partial = RESULTS / "peers.json.part"
+    partial.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    partial.replace(RESULTS / "peers.json")
+    (RESULTS / "peers.md").write_text(tables(results), encoding="utf-8")
+
+
+def measure_imports(results):
+    folder = Path(importlib.util.find_spec("fastnn").origin).parents[1]
+    own = [what for what, (_, statement) in STATEMENTS.items() if "fastnn" in statement]
+    results["imports"] = {what: import_seconds(what, folder)[0] for what in own}
 
 
 def main():
@@ -209,19 +271,24 @@ def main():
     names = [name for name in LIBRARIES if name in chosen.libraries and name not in left_out]
     for name, packages in left_out.items():
         print(f"{name} is left out: {', '.join(packages)} is not installed", file=sys.stderr)
-    results = {"machine": machine(), "seconds": chosen.seconds, "left_out": left_out}
-    results |= {"failures": [], "rows": [], "starts": [], "programs": []}
-    begun = time.perf_counter()
-    for workload in (w for w in WORKLOADS if w.name in chosen.workloads):
+    results = fresh_results(chosen, left_out)
+    if chosen.keep and (RESULTS / "peers.json").exists():
+        results = json.loads((RESULTS / "peers.json").read_text(encoding="utf-8"))
+    begun, minutes_before = time.perf_counter(), results["minutes"]
+    if "fastnn" in names:
+        measure_imports(results)
+    for workload in (w for w in WORKLOADS if w.name in chosen.workloads and w.name not in results["workloads"]):
         for threads in chosen.threads:
             print(f"{workload.name}, threads: {threads}", file=sys.stderr, flush=True)
             measure(names, workload, threads, chosen.seconds, results)
             print(summary(results, workload.name, threads), file=sys.stderr, flush=True)
-    results["minutes"] = (time.perf_counter() - begun) / 60
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "peers.json").write_text(json.dumps(results, indent=1), encoding="utf-8")
-    (RESULTS / "peers.md").write_text(tables(results), encoding="utf-8")
-    draw(results, RESULTS / "peers.png")
+        if "fastnn" in names and len(chosen.threads) > 1:
+            measure_scaling(workload, chosen.threads, chosen.seconds, results)
+        results["workloads"].append(workload.name)
+        results["minutes"] = minutes_before + (time.perf_counter() - begun) / 60
+        write(results)
+    if results["rows"]:
+        draw(results, RESULTS / "peers.png")
     print(f"in {RESULTS}: peers.json, peers.md, peers.png", file=sys.stderr)
 
 

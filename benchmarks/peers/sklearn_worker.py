@@ -44,10 +44,11 @@ class Peer:
     def fit(self):
         self.model.fit(self.x, self.y)
 
-    def predict(self, count):
+    def predict(self, count, x):
         method = getattr(self.model, "predict_proba", None) or self.model.predict
         for _ in range(count):
-            result = method(self.batch[0])
+            result = method(x)
         return result[:, 1] if result.ndim == 2 and result.shape[1] == 2 else result
 
-    forward = predict
+    def forward(self, count):
+        return self.predict(count, self.batch[0])

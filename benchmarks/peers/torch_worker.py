@@ -85,9 +85,8 @@ class Peer:
                 result = self.output(self.batch[0])
         return result.numpy()
 
-    def predict(self, count):
+    def predict(self, count, x):
         self.net.eval()
-        x = self.batch[0].numpy()
         with torch.inference_mode():
             for _ in range(count):
                 result = self.output(torch.from_numpy(x)).numpy()

@@ -6,21 +6,23 @@ It answers once when the model has started, then reads a JSON object a line and 
 defines `Peer`; the README says what a Peer offers.
 """
 
-import faulthandler
 import importlib
 import json
 import os
 import sys
 import time
 import traceback
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from network import initial_weights
 from workloads import WORKLOADS, data
 
-PATIENCE = 240  # seconds for one answer
 CHECK_STEPS = 30  # training steps, at most, until the loss is below the first
+# What is timed, and the method of a Peer that does it.
+METHODS = {"train": "train", "fit": "fit", "forward": "forward", "predict": "predict", "row": "predict"}
+PREDICTED_ROWS = {"predict": None, "row": 1}  # None: the batch
 
 
 def use_cpus(count):
@@ -57,9 +59,9 @@ class Timer:
     """The rounds of one library."""
 
     def __init__(self, module, variant, workload, threads, steps):
-        self.steps, self.counts = steps, {}
+        self.workload, self.steps, self.counts = workload, steps, {}
         self.weights = initial_weights(workload)
-        x, y = data(workload, steps)
+        x, y = self.x, _ = data(workload, steps)
         seconds, library = elapsed(importlib.import_module, module)
         self.facts = {"import": seconds, "version": library.VERSION}
         seconds, self.peer = elapsed(self._first_step, library, workload, x, y, variant, threads)
@@ -72,18 +74,19 @@ class Timer:
         return peer
 
     def offers(self, what):
-        return hasattr(self.peer, what)
+        return hasattr(self.peer, METHODS[what])
 
     def start(self):
         """Facts, and what the driver compares: losses of the first steps, predictions with the initial weights."""
-        answer = {"offers": [w for w in ("train", "fit", "forward", "predict") if self.offers(w)], **self.facts}
+        answer = {"offers": [what for what in METHODS if self.offers(what)], **self.facts}
         if self.offers("train"):
             self.curve.append(self.peer.train(1))
             answer["curve"] = self.curve if getattr(self.peer, "same_curve", True) else self.curve[:0]
         if self.offers("predict"):
-            if self.offers("set_weights"):
+            if hasattr(self.peer, "set_weights"):
                 self.peer.set_weights(self.weights)
-            answer["predictions"] = np.asarray(self.peer.predict(1), np.float64).ravel().tolist()
+            predictions = self._run("predict")(1)
+            answer["predictions"] = np.asarray(predictions, np.float64).ravel().tolist()
             answer["forward"] = np.asarray(self.peer.forward(1), np.float64).ravel().tolist()
         if self.offers("train"):
             answer["losses"] = self._losses()
@@ -106,14 +109,20 @@ class Timer:
         return {"seconds": took / count / (self.steps if what == "fit" else 1)}
 
     def _run(self, what):
+        method = getattr(self.peer, METHODS[what])
+        if what in PREDICTED_ROWS:
+            return partial(method, x=self.x[: PREDICTED_ROWS[what] or self.workload.batch])
         if what != "fit":
-            return getattr(self.peer, what)
+            return method
 
         def epochs(count):
             for _ in range(count):
-                self.peer.fit()
+                method()
 
         return epochs
+
+    def first_fits(self):
+        return self.peer.first_fits()
 
     def program(self):
         return self.peer.program()
@@ -130,13 +139,11 @@ def main():
     workload = next(w for w in WORKLOADS if w.name == name)
     timer = None
     while True:
-        faulthandler.cancel_dump_traceback_later()
         if timer is not None:
             line = sys.stdin.readline()
             if not line:
                 return
             request = json.loads(line)
-        faulthandler.dump_traceback_later(PATIENCE, exit=True)
         try:
             if timer is None:
                 timer = Timer(module, variant, workload, int(threads), int(steps))
