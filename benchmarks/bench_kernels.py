@@ -4,10 +4,9 @@ The rows are those of `tests/kernel_rows.py`; before one is timed, its results a
 """
 
 import pytest
-from kernel_rows import CASES, assert_agree, trace
+from kernel_rows import CASES, assert_agree, executable, trace
 from timing import THREADS, measure, repeated, thread_limit
 
-from fastnn.engine.executable import NativeExecutable
 from fastnn.engine.profile import Machine
 from fastnn.engine.reference import ReferenceProgram
 
@@ -33,7 +32,7 @@ def bench_kernel(benchmark, case, n_threads, engine):
             reference = ReferenceProgram(program)
             measure(benchmark, repeated(lambda: reference.run([], 0, 0, {})), REFERENCE_SECONDS)
             return
-        native = NativeExecutable(program)
+        native = executable(case, program)
         assert_agree(program, native, case.tolerance)
         flops, n_bytes = work(program)
         peak, bandwidth = Machine(n_threads, PEAK_SECONDS).peak(), MACHINES[n_threads].bandwidth(n_bytes)

@@ -25,6 +25,7 @@
 #include "kernels/reduce.h"
 #include "kernels/softmax.h"
 #include "kernels/gemm.h"
+#include "kernels/winograd.h"
 #include "kernels/depthwise.h"
 #include "kernels/pool.h"
 #include "kernels/peak.h"

@@ -4,16 +4,19 @@ A row is a function of arrays written with `fastnn.ops`.  It is traced to a prog
 variables, so that the native engine runs it many times in one call and nothing but the kernels is timed.
 """
 
+import contextlib
 from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from fastnn import ops, random
+from fastnn.engine.executable import NativeExecutable
 from fastnn.engine.reference import ReferenceProgram
 from fastnn.graph.fuse import live_instructions
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
+from fastnn.ops import winograd
 from fastnn.variable import Variable
 
 
@@ -25,6 +28,7 @@ class Case(NamedTuple):
     shapes: tuple
     tolerance: float = 1e-4  # of the largest result
     in_place: bool = False  # the results are the new values of the first arrays
+    direct: bool = False  # convolutions keep to the direct kernels, where Winograd's algorithm would be chosen
 
     def arrays(self):
         rng = np.random.default_rng(0)
@@ -92,13 +96,20 @@ def images(n, size, c, f, window=3, padding="valid"):
     return (n, size, size, c), (window, window, c, f), (n, out, out, f)
 
 
-def conv_cases(name, shapes, padding="valid", first=False):
+def conv_cases(name, shapes, padding="valid", first=False, direct=False):
     """Forward, gradient for the kernel and, but in a first layer, for the input."""
     x, w, dy = shapes
-    yield Case(f"conv2d {name}", conv(padding), (x, w))
-    yield Case(f"conv2d kernel gradient {name}", gradient_of(conv(padding), 1), (x, w, dy))
+    kind = "direct conv2d" if direct else "conv2d"
+    yield Case(f"{kind} {name}", conv(padding), (x, w), direct=direct)
+    yield Case(f"{kind} kernel gradient {name}", gradient_of(conv(padding), 1), (x, w, dy), direct=direct)
     if not first:
-        yield Case(f"conv2d input gradient {name}", gradient_of(conv(padding), 0), (x, w, dy))
+        yield Case(f"{kind} input gradient {name}", gradient_of(conv(padding), 0), (x, w, dy), direct=direct)
+
+
+def both_conv_cases(name, shapes, padding="valid"):
+    """By Winograd's algorithm, as the rule of `fastnn.ops.winograd` has it, and directly."""
+    yield from conv_cases(name, shapes, padding)
+    yield from conv_cases(name, shapes, padding, direct=True)
 
 
 MATMULS = (
@@ -107,8 +118,9 @@ MATMULS = (
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
-    *conv_cases("34x34x64->128 n4", images(4, 34, 64, 128)),
-    *conv_cases("16x16x128->128 same n8", images(8, 16, 128, 128, padding="same"), "same"),
+    *both_conv_cases("34x34x64->128 n4", images(4, 34, 64, 128)),
+    *both_conv_cases("16x16x128->128 same n8", images(8, 16, 128, 128, padding="same"), "same"),
+    *both_conv_cases("13x13x32->64 n16", images(16, 13, 32, 64)),
     *conv_cases("28x28x1->32 n128", images(128, 28, 1, 32), first=True),
     *conv_cases("150x150x3->32 n4", images(4, 150, 3, 32), first=True),
     Case("depthwise 32x32x64 n16", depthwise, ((16, 32, 32, 64), (3, 3, 64, 1))),
@@ -146,6 +158,12 @@ def trace(case):
             variable.assign(tensor)
     program.instructions = live_instructions(program)  # a gradient does not always need the forward result
     return program
+
+
+def executable(case, program):
+    """The program of a case made ready for the native engine."""
+    with winograd.direct_only() if case.direct else contextlib.nullcontext():
+        return NativeExecutable(program)
 
 
 def assert_agree(program, native, tolerance):

@@ -11,6 +11,9 @@ from fastnn.graph.memory import ITEM
 
 ROUNDS = 10  # of a measurement: their median is not moved by what else the machine does
 NO_ARITHMETIC = ("load", "store", "constant")  # opcodes that only move numbers
+PREPARATIONS = (  # kernels that are no arithmetic of the primitive they serve: it is counted once, in its main step
+    "elementwise", "copy", "fill", "winograd_kernel", "winograd_kernel_gradient_sum",
+)  # fmt: skip
 
 
 class Machine:
@@ -42,7 +45,11 @@ class Machine:
         return self._bandwidth[size]
 
     def least_seconds(self, flops, n_bytes):
-        """The time that no program can beat: all arithmetic at the peak, or all bytes moved once."""
+        """The time for all arithmetic at the peak, or for moving all bytes once.
+
+        The arithmetic is that of the mathematical sentence.  A convolution by Winograd's algorithm (steps
+        ``winograd_...``) does with up to 4 times fewer multiplications, and may take less than this.
+        """
         return max(flops / self.peak(), n_bytes / self.bandwidth(n_bytes))
 
     def _together(self, measure, *arguments):
@@ -142,7 +149,7 @@ def _arithmetic(code):
 def _flops(placed):
     """Arithmetic operations of one step; one primitive may have become several steps."""
     fused = len(_arithmetic(placed.code)) * placed.code.count if placed.code is not None else 0
-    if placed.kernel in ("elementwise", "copy", "fill"):
+    if placed.kernel in PREPARATIONS:
         return fused
     if placed.kernel == "reduce":
         return fused + placed.draft.reads[0].size

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
+from fastnn.ops import winograd
 from fastnn.ops.linalg import as_floats
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import expand_dims, moveaxis, squeeze
@@ -110,7 +111,10 @@ class Conv2D(_Convolution):
 
     def lower(self, lowering, instruction):
         sizes = self.geometry(*self.shapes(instruction), **instruction.attributes)
-        lowering.step("conv2d", instruction.inputs, instruction.outputs, sizes, instruction)
+        if winograd.wins(sizes, (sizes["p"], sizes["q"])):
+            winograd.lower_conv(lowering, instruction, *instruction.inputs, winograd.forward(sizes))
+        else:
+            lowering.step("conv2d", instruction.inputs, instruction.outputs, sizes, instruction)
 
 
 class Conv2DInputGradient(_Convolution):
@@ -149,7 +153,10 @@ class Conv2DInputGradient(_Convolution):
         r, s, c, f = w.shape
         groups = attributes["groups"]
         turned = lowering.rearranged(w, (r, s, groups, f // groups, c), (s * c * f, c * f, f // groups, 1, f))
-        lowering.step("conv2d_input_gradient", (dy, turned), instruction.outputs, sizes, instruction)
+        if winograd.wins(sizes, (sizes["h"], sizes["w"])):
+            winograd.lower_conv(lowering, instruction, dy, turned, winograd.backward(sizes), turned=1)
+        else:
+            lowering.step("conv2d_input_gradient", (dy, turned), instruction.outputs, sizes, instruction)
 
 
 class Conv2DKernelGradient(_Convolution):
@@ -178,7 +185,10 @@ class Conv2DKernelGradient(_Convolution):
     def lower(self, lowering, instruction):
         attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
         sizes = self.geometry(*self.shapes(instruction), **attributes)
-        lower_partial_sums(lowering, "conv2d_kernel_gradient", instruction, sizes)
+        if winograd.wins(sizes, (sizes["p"], sizes["q"])):
+            winograd.lower_kernel_gradient(lowering, instruction, winograd.forward(sizes))
+        else:
+            lower_partial_sums(lowering, "conv2d_kernel_gradient", instruction, sizes)
 
 
 def lower_partial_sums(lowering, kernel, instruction, sizes):

@@ -4,7 +4,6 @@ import kernel_rows
 import pytest
 
 from fastnn.engine import threads
-from fastnn.engine.executable import NativeExecutable
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -12,4 +11,4 @@ from fastnn.engine.executable import NativeExecutable
 def test_row_agrees_with_the_reference(case, n):
     program = kernel_rows.trace(case)
     with threads.num_threads(n):
-        kernel_rows.assert_agree(program, NativeExecutable(program), case.tolerance)
+        kernel_rows.assert_agree(program, kernel_rows.executable(case, program), case.tolerance)

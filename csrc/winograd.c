@@ -1,0 +1,286 @@
+/* winograd.c: 3x3 convolutions with stride 1 and their gradients by Winograd's F(4x4, 3x3) (kernels/winograd.h): a
+ * quarter of the multiplications, for transforms of the kernel, of each 6x6 tile of the input and of each 4x4 tile of
+ * the output.  The products of the transformed values are 36 matrix products, one for each *point*, over the channels,
+ * whose rows are tiles.
+ *
+ * A block of tiles goes through transform, products and transform back while it is in cache.  Blocks and chunks are cut
+ * by the shape, and each element's sum is over the channels alone: the block that a tile is in does not change it. */
+#include <string.h>
+
+#include "dispatch.h"
+#include "epilogue.h"
+#include "gemm.h"
+#include "reduce.h"
+#include "window.h"
+
+enum {
+  TILE = 4,              /* rows and columns of outputs */
+  INPUT = 6,             /* rows and columns of inputs that they read */
+  TAPS = 3,              /* rows and columns of a kernel */
+  POINTS = 36,           /* planes of transformed values, */
+  LINE = 16,             /* which are so many elements longer than needed, or all would fall into one set of a cache */
+  BLOCK = 96,            /* tiles in a block: all of the transformed kernel is read for each; */
+  CHUNKS = 8,            /* fewer, for so many chunks, */
+  BLOCK_MIN = 16,        /* but no fewer than this */
+  KERNEL_CHUNK = 1024,   /* pairs of channels in a chunk of the kernel's transforms */
+  GRADIENT_BLOCK = 48,   /* tiles in a block of the gradient: all of the sums are added to for each */
+  GRADIENT_CHANNELS = 64 /* channels of x in a chunk of the gradient: dy is transformed again for each */
+};
+
+/* A convolution of n images (h, w, c) to (p, q, f): outputs y, x read pad_top rows above. */
+typedef struct {
+  ptrdiff_t n, h, w, c, p, q, f, pad_top, pad_left;
+} sizes;
+
+static ptrdiff_t tile_rows(const sizes *v) { return fnn_ceil_div(v->p, TILE); }
+static ptrdiff_t tile_columns(const sizes *v) { return fnn_ceil_div(v->q, TILE); }
+
+/* Elements of a plane of `rows` tiles or channels. */
+static ptrdiff_t plane(ptrdiff_t rows, ptrdiff_t columns) { return fnn_add(fnn_multiply(rows, columns), LINE); }
+
+static const char *check(const sizes *v) {
+  const fnn_axis rows = {v->h, v->p, TAPS, 1, 1, v->pad_top}, columns = {v->w, v->q, TAPS, 1, 1, v->pad_left};
+  if (v->n < 0 || v->c < 0 || v->f < 0 || v->p < 1 || v->q < 1 || !fnn_axis_valid(&rows) || !fnn_axis_valid(&columns))
+    return "winograd: a size is negative, or beyond the index range, or there is no output";
+  return NULL;
+}
+
+/* ---- pixels of tiles ------------------------------------------------------------------------------------------ */
+
+/* Where tile `tile`, counted through the images, begins: image, row and column of its first output. */
+typedef struct {
+  ptrdiff_t image, p, q;
+} place;
+
+static place place_of(const sizes *v, ptrdiff_t tile) {
+  const ptrdiff_t columns = tile_columns(v), row = tile / columns;
+  return (place){row / tile_rows(v), row % tile_rows(v) * TILE, tile % columns * TILE};
+}
+
+/* Addresses of side x side pixels of an image (height, width, channels) from (row, column) on; `outside` for those
+ * that it does not have. */
+static void find_pixels(const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, ptrdiff_t row,
+                        ptrdiff_t column, ptrdiff_t side, const float *outside, const float **pixel) {
+  for (ptrdiff_t i = row; i < row + side; i++)
+    for (ptrdiff_t j = column; j < column + side; j++)
+      *pixel++ = i >= 0 && i < height && j >= 0 && j < width ? image + (i * width + j) * channels : outside;
+}
+
+static void find_inputs(const sizes *v, const float *x, place at, const float *zeros, const float **pixel) {
+  find_pixels(x + at.image * v->h * v->w * v->c, v->h, v->w, v->c, at.p - v->pad_top, at.q - v->pad_left, INPUT, zeros,
+              pixel);
+}
+
+static void find_outputs(const sizes *v, const float *y, place at, const float *outside, const float **pixel) {
+  find_pixels(y + at.image * v->p * v->q * v->f, v->p, v->q, v->f, at.p, at.q, TILE, outside, pixel);
+}
+
+/* ---- the transform of the kernel ------------------------------------------------------------------------------ */
+
+const char *fnn_winograd_kernel_prepare(fnn_step *step) {
+  const fnn_winograd_kernel_dims *d = (const fnn_winograd_kernel_dims *)step->dim;
+  const ptrdiff_t count = fnn_multiply(d->c, d->f);
+  if (!fnn_holds(step, 0, FNN_PRODUCT(TAPS, TAPS, count))) return "winograd_kernel: w is too small for its sizes";
+  if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, count))) return "winograd_kernel: u is too small for its sizes";
+  if (d->turned < 0 || d->turned > 1) return "winograd_kernel: turned must be 0 or 1";
+  step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
+  step->scratch_bytes = 0;
+  step->work = 3 * (double)count;
+  return NULL;
+}
+
+void fnn_winograd_kernel_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const fnn_winograd_kernel_dims *d = (const fnn_winograd_kernel_dims *)step->dim;
+  const ptrdiff_t count = d->c * d->f, begin = chunk * KERNEL_CHUNK;
+  const float *w = (const float *)fnn_pointer(step, worker, 0) + begin, *tap[TAPS * TAPS];
+  float *u = (float *)fnn_pointer(step, worker, 1) + begin;
+  for (int i = 0; i < TAPS * TAPS; i++) tap[i] = w + (d->turned ? TAPS * TAPS - 1 - i : i) * count;
+  fnn_kernel->winograd_kernel(tap, fnn_min(KERNEL_CHUNK, count - begin), u, count);
+}
+
+/* ---- the convolution ------------------------------------------------------------------------------------------ */
+
+static sizes conv_sizes(const fnn_step *step) {
+  const fnn_winograd_conv2d_dims *d = (const fnn_winograd_conv2d_dims *)step->dim;
+  return (sizes){d->n, d->h, d->w, d->c, d->p, d->q, d->f, d->pad_top, d->pad_left};
+}
+
+/* Nanoseconds: products and transforms. */
+static double work(const sizes *v) {
+  const double tiles = (double)v->n * (double)tile_rows(v) * (double)tile_columns(v), c = (double)v->c;
+  return tiles * POINTS * (2 * c * (double)v->f / 100 + 0.1 * (c + (double)v->f));
+}
+
+/* Tiles that go through all transforms together. */
+static ptrdiff_t block_tiles(const sizes *v) {
+  const ptrdiff_t tiles = FNN_PRODUCT(v->n, tile_rows(v), tile_columns(v));
+  return fnn_max(BLOCK_MIN, fnn_min(BLOCK, fnn_ceil_div(tiles, CHUNKS)));
+}
+
+/* Rows of tiles, counted through the images, in one chunk. */
+static ptrdiff_t chunk_tile_rows(const sizes *v) { return fnn_max(1, block_tiles(v) / fnn_max(1, tile_columns(v))); }
+
+const char *fnn_winograd_conv2d_prepare(fnn_step *step) {
+  const sizes v = conv_sizes(step);
+  const char *problem = check(&v);
+  if (problem) return problem;
+  const ptrdiff_t count = FNN_PRODUCT(v.n, v.p, v.q, v.f), block = block_tiles(&v);
+  if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.h, v.w, v.c))) return "winograd_conv2d: x is too small for its sizes";
+  if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, v.c, v.f))) return "winograd_conv2d: u is too small for its sizes";
+  if (!fnn_holds(step, 2, count)) return "winograd_conv2d: y is too small for its sizes";
+  if (!fnn_epilogue_fits(step, count)) return "winograd_conv2d: the epilogue does not run over the output";
+  const ptrdiff_t planes = fnn_multiply(POINTS, fnn_add(plane(block, v.c), plane(block, v.f)));
+  step->chunks = count == 0 ? 0 : fnn_ceil_div(fnn_multiply(v.n, tile_rows(&v)), chunk_tile_rows(&v));
+  step->scratch_bytes = fnn_multiply(fnn_add(planes, fnn_add(v.c, v.f)), (ptrdiff_t)sizeof(float));
+  step->work = work(&v);
+  return step->scratch_bytes < 0 ? "winograd_conv2d: sizes overflow" : NULL;
+}
+
+/* Tiles first .. first+count-1, at most a block. */
+static void conv_tiles(const sizes *v, const float *x, const float *u, float *y, ptrdiff_t first, ptrdiff_t count,
+                       float *scratch) {
+  const ptrdiff_t c = v->c, f = v->f, input = plane(count, c), output = plane(count, f);
+  float *planes = scratch, *products = planes + POINTS * input, *zeros = products + POINTS * output;
+  float *unwanted = zeros + c;
+  memset(zeros, 0, (size_t)c * sizeof *zeros);
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float *pixel[INPUT * INPUT];
+    find_inputs(v, x, place_of(v, first + i), zeros, pixel);
+    fnn_kernel->winograd_input(pixel, c, planes + i * c, input);
+  }
+  for (ptrdiff_t point = 0; point < POINTS; point++)
+    fnn_gemm_blocked(&(fnn_gemm){.m = count,
+                                 .n = f,
+                                 .k = c,
+                                 .batch = 1,
+                                 .a = planes + point * input,
+                                 .a_row = c,
+                                 .a_col = 1,
+                                 .b = u + point * c * f,
+                                 .b_row = f,
+                                 .c = products + point * output,
+                                 .c_row = f});
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float *pixel[TILE * TILE];
+    find_outputs(v, y, place_of(v, first + i), unwanted, pixel);
+    fnn_kernel->winograd_output(products + i * f, output, f, (float *const *)pixel);
+  }
+}
+
+/* The epilogue of one row of tiles. */
+static void finish_row(const fnn_step *step, const fnn_worker *worker, const sizes *v, ptrdiff_t row) {
+  const ptrdiff_t image = row / tile_rows(v), p = row % tile_rows(v) * TILE, length = v->q * v->f;
+  fnn_epilogue(step, worker, (image * v->p + p) * length, (image * v->p + fnn_min(p + TILE, v->p)) * length);
+}
+
+void fnn_winograd_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const sizes v = conv_sizes(step);
+  const float *x = fnn_pointer(step, worker, 0), *u = fnn_pointer(step, worker, 1);
+  float *y = fnn_pointer(step, worker, 2);
+  const ptrdiff_t rows = chunk_tile_rows(&v), columns = tile_columns(&v), block = block_tiles(&v);
+  const ptrdiff_t end = fnn_min(v.n * tile_rows(&v), (chunk + 1) * rows) * columns;
+  for (ptrdiff_t tile = chunk * rows * columns, stop; tile < end; tile = stop) {
+    stop = fnn_min(tile + block, end);
+    conv_tiles(&v, x, u, y, tile, stop - tile, (float *)worker->scratch);
+    for (ptrdiff_t row = tile / columns; row < stop / columns; row++) finish_row(step, worker, &v, row);
+  }
+}
+
+/* ---- the gradient for the kernel ------------------------------------------------------------------------------ */
+
+static sizes gradient_sizes(const fnn_step *step) {
+  const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
+  return (sizes){d->n, d->h, d->w, d->c, d->p, d->q, d->f, d->pad_top, d->pad_left};
+}
+
+static ptrdiff_t channel_blocks(const sizes *v) { return fnn_ceil_div(v->c, GRADIENT_CHANNELS); }
+
+const char *fnn_winograd_kernel_gradient_prepare(fnn_step *step) {
+  const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
+  const sizes v = gradient_sizes(step);
+  const char *problem = check(&v);
+  if (problem) return problem;
+  if (d->images < 1) return "winograd_kernel_gradient: images must be at least 1";
+  const ptrdiff_t groups = fnn_ceil_div(v.n, d->images), partial = FNN_PRODUCT(groups, POINTS, v.c, v.f);
+  if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.h, v.w, v.c))) return "winograd_kernel_gradient: x is too small";
+  if (!fnn_holds(step, 1, FNN_PRODUCT(v.n, v.p, v.q, v.f))) return "winograd_kernel_gradient: dy is too small";
+  if (!fnn_holds(step, 2, partial)) return "winograd_kernel_gradient: partial is too small";
+  const ptrdiff_t c = fnn_min(v.c, GRADIENT_CHANNELS), input = plane(GRADIENT_BLOCK, c);
+  const ptrdiff_t planes = fnn_multiply(POINTS, fnn_add(input, plane(GRADIENT_BLOCK, v.f)));
+  step->chunks = partial == 0 ? 0 : groups * channel_blocks(&v);
+  step->scratch_bytes = fnn_multiply(fnn_add(planes, fnn_add(v.c, v.f)), (ptrdiff_t)sizeof(float));
+  step->work = work(&v);
+  return step->scratch_bytes < 0 ? "winograd_kernel_gradient: sizes overflow" : NULL;
+}
+
+/* Adds the products of tiles first .. first+count-1 to `sums`, which have `channels` rows from those of the first
+ * channel that x is given for. */
+static void gradient_tiles(const sizes *v, const float *x, const float *dy, ptrdiff_t channels, ptrdiff_t first,
+                           ptrdiff_t count, int accumulate, float *sums, float *scratch) {
+  const ptrdiff_t f = v->f, input = plane(count, channels), output = plane(count, f);
+  float *planes = scratch, *gradients = planes + POINTS * input, *zeros = gradients + POINTS * output;
+  memset(zeros, 0, (size_t)(fnn_max(channels, f)) * sizeof *zeros);
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float *pixel[INPUT * INPUT];
+    const place at = place_of(v, first + i);
+    find_inputs(v, x, at, zeros, pixel);
+    fnn_kernel->winograd_input(pixel, channels, planes + i * channels, input);
+    find_outputs(v, dy, at, zeros, pixel);
+    fnn_kernel->winograd_output_gradient(pixel, f, gradients + i * f, output);
+  }
+  for (ptrdiff_t point = 0; point < POINTS; point++)
+    fnn_kernel->gemm(&(fnn_gemm){.m = channels,
+                                 .n = f,
+                                 .k = count,
+                                 .batch = 1,
+                                 .a = planes + point * input,
+                                 .a_row = 1,
+                                 .a_col = channels,
+                                 .b = gradients + point * output,
+                                 .b_row = f,
+                                 .c = sums + point * v->c * f,
+                                 .c_row = f,
+                                 .accumulate = accumulate});
+}
+
+void fnn_winograd_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
+  const sizes v = gradient_sizes(step);
+  const ptrdiff_t blocks = channel_blocks(&v), group = chunk / blocks, c = chunk % blocks * GRADIENT_CHANNELS;
+  const ptrdiff_t channels = fnn_min(GRADIENT_CHANNELS, v.c - c), each = tile_rows(&v) * tile_columns(&v);
+  const ptrdiff_t begin = group * d->images * each, end = fnn_min(v.n, (group + 1) * d->images) * each;
+  const float *x = (const float *)fnn_pointer(step, worker, 0) + c, *dy = fnn_pointer(step, worker, 1);
+  float *sums = (float *)fnn_pointer(step, worker, 2) + (group * POINTS * v.c + c) * v.f;
+  for (ptrdiff_t tile = begin; tile < end; tile += GRADIENT_BLOCK)
+    gradient_tiles(&v, x, dy, channels, tile, fnn_min(GRADIENT_BLOCK, end - tile), tile > begin, sums,
+                   (float *)worker->scratch);
+}
+
+/* ---- the transform back of that gradient ---------------------------------------------------------------------- */
+
+const char *fnn_winograd_kernel_gradient_sum_prepare(fnn_step *step) {
+  const fnn_winograd_kernel_gradient_sum_dims *d = (const fnn_winograd_kernel_gradient_sum_dims *)step->dim;
+  const ptrdiff_t count = fnn_multiply(d->c, d->f);
+  if (!fnn_holds(step, 0, FNN_PRODUCT(d->groups, POINTS, count)))
+    return "winograd_kernel_gradient_sum: partial is too small for its sizes";
+  if (!fnn_holds(step, 1, FNN_PRODUCT(TAPS, TAPS, count)))
+    return "winograd_kernel_gradient_sum: dw is too small for its sizes";
+  if (d->groups < 1) return "winograd_kernel_gradient_sum: groups must be at least 1";
+  step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
+  step->scratch_bytes = (KERNEL_CHUNK + LINE) * POINTS * (ptrdiff_t)sizeof(float);
+  step->work = 3 * (double)count * (double)(1 + d->groups);
+  return NULL;
+}
+
+void fnn_winograd_kernel_gradient_sum_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const fnn_winograd_kernel_gradient_sum_dims *d = (const fnn_winograd_kernel_gradient_sum_dims *)step->dim;
+  const ptrdiff_t count = d->c * d->f, begin = chunk * KERNEL_CHUNK, some = fnn_min(KERNEL_CHUNK, count - begin);
+  const float *partial = (const float *)fnn_pointer(step, worker, 0) + begin;
+  float *dw = (float *)fnn_pointer(step, worker, 1) + begin, *sums = (float *)worker->scratch, *tap[TAPS * TAPS];
+  const ptrdiff_t length = KERNEL_CHUNK + LINE;
+  for (ptrdiff_t point = 0; point < POINTS; point++)
+    fnn_kernel->reduce_rows(FNN_REDUCE_SUM, partial + point * count, d->groups, POINTS * count, some,
+                            sums + point * length);
+  for (int i = 0; i < TAPS * TAPS; i++) tap[i] = dw + i * count;
+  fnn_kernel->winograd_kernel_gradient(sums, length, some, tap);
+}
