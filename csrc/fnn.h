@@ -8,7 +8,8 @@
  *   m n k     matrix product: (m x k) times (k x n)
  * Images are NHWC, convolution kernels (r, s, c, f), all arrays C-contiguous.  Sizes are ptrdiff_t, in elements.
  *
- * Elements are 4 bytes: float32, int32, and bool held as the float32 values 0 and 1.
+ * Elements are 4 bytes: float32, int32, and bool held as the float32 values 0 and 1.  Where bytes do (the winners of a
+ * max-pool), one int32 element holds four.
  *
  * Work is cut into *chunks* by the shape alone, never by the number of threads, and partial sums are added in index
  * order: any number of threads gives the same bits.

@@ -47,9 +47,11 @@ typedef struct fnn_depthwise_gradient {
 } fnn_depthwise_gradient;
 
 /* Windows of r x s places for i < pixels outputs: place (u, v) of output i at i*x_pixel + u*x_row + v*channels in the
- * input, outputs contiguous.  (u, v) has the number first + u*number_row + v. */
+ * input, outputs contiguous.  (u, v) has the number first + u*number_row + v, held in a byte, or with `words` in an
+ * int32.  `apart`: no place lies in two windows, so gradients are written, not added. */
 typedef struct fnn_pool {
   ptrdiff_t channels, pixels, r, s, x_pixel, x_row, first, number_row;
+  int words, apart;
 } fnn_pool;
 
 #endif

@@ -2,10 +2,16 @@
 #include <string.h>
 
 #include "dispatch.h"
+#include "epilogue.h"
 #include "step.h"
 #include "window.h"
 
-enum { CHUNK_WORK = 20000 /* nanoseconds */, MAX_CHUNKS = 64 };
+enum {
+  CHUNK_WORK = 20000, /* nanoseconds */
+  MAX_CHUNKS = 64,
+  BYTE_PLACES = 256, /* of a window, that a byte can number */
+  EPILOGUE = 2048    /* elements of one call, about */
+};
 
 /* The sizes of any of the four steps: their rows in steps.def are the same. */
 typedef struct {
@@ -28,6 +34,19 @@ static pooling pooling_of(const fnn_step *step) {
 
 static ptrdiff_t large_size(const pooling *v) { return FNN_PRODUCT(v->n, v->rows.in, v->columns.in, v->c); }
 static ptrdiff_t small_size(const pooling *v) { return FNN_PRODUCT(v->n, v->rows.out, v->columns.out, v->c); }
+
+/* Bytes of one winner. */
+static ptrdiff_t number_size(const pooling *v) { return v->rows.taps * v->columns.taps > BYTE_PLACES ? 4 : 1; }
+
+/* Whether step operand i has room for the winners. */
+static int holds_winners(const fnn_step *step, int i, const pooling *v) {
+  return fnn_holds(step, i, fnn_ceil_div(fnn_multiply(small_size(v), number_size(v)), 4));
+}
+
+/* Whether no element of x lies in two windows, and those of a row leave no gap. */
+static int windows_apart(const pooling *v) {
+  return v->rows.stride >= v->rows.taps && v->columns.stride == v->columns.taps;
+}
 
 /* Whether every window holds an element of x. */
 static int windows_inside(const fnn_axis *a) {
@@ -89,7 +108,9 @@ static ptrdiff_t next_run(const pooling *v, ptrdiff_t row, ptrdiff_t q, pool_run
                       .x_pixel = v->columns.stride * v->c,
                       .x_row = v->columns.in * v->c,
                       .first = ps.first * v->columns.taps + qs.first,
-                      .number_row = v->columns.taps};
+                      .number_row = v->columns.taps,
+                      .words = number_size(v) == 4,
+                      .apart = windows_apart(v)};
   const ptrdiff_t x_row = image * v->rows.in + fnn_span_input(&v->rows, &ps);
   run->x = (x_row * v->columns.in + fnn_span_input(&v->columns, &qs)) * v->c;
   run->y = (row * v->columns.out + q) * v->c;
@@ -102,7 +123,7 @@ const char *fnn_max_pool2d_prepare(fnn_step *step) {
   const pooling v = pooling_of(step);
   const char *problem = pool_check(step, &v, 0, 1);
   if (problem) return problem;
-  if (!fnn_holds(step, 2, small_size(&v))) return "max_pool2d: the winners do not fit their operand";
+  if (!holds_winners(step, 2, &v)) return "max_pool2d: the winners do not fit their operand";
   cut_rows(step, &v);
   return NULL;
 }
@@ -111,14 +132,16 @@ void fnn_max_pool2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_
   const pooling v = pooling_of(step);
   const float *x = fnn_pointer(step, worker, 0);
   float *y = fnn_pointer(step, worker, 1);
-  int32_t *winner = fnn_pointer(step, worker, 2);
+  char *winner = fnn_pointer(step, worker, 2);
   const ptrdiff_t rows = v.n * v.rows.out, share = share_of(&v, rows), end = fnn_min(rows, (chunk + 1) * share);
   pool_run run;
   for (ptrdiff_t row = chunk * share; row < end; row++)
     for (ptrdiff_t q = 0; q < v.columns.out;) {
       q = next_run(&v, row, q, &run);
-      fnn_kernel->max_pool(&run.g, x + run.x, y + run.y, winner + run.y);
+      fnn_kernel->max_pool(&run.g, x + run.x, y + run.y, winner + run.y * number_size(&v));
     }
+  const ptrdiff_t bytes = small_size(&v) * number_size(&v);
+  if (end == rows && bytes % 4 > 0) memset(winner + bytes, 0, (size_t)(4 - bytes % 4)); /* the rest of an element */
 }
 
 const char *fnn_average_pool2d_prepare(fnn_step *step) {
@@ -148,7 +171,8 @@ const char *fnn_max_pool2d_gradient_prepare(fnn_step *step) {
   const pooling v = pooling_of(step);
   const char *problem = pool_check(step, &v, 2, 0);
   if (problem) return problem;
-  if (!fnn_holds(step, 1, small_size(&v))) return "max_pool2d_gradient: the winners do not fit their operand";
+  if (!holds_winners(step, 1, &v)) return "max_pool2d_gradient: the winners do not fit their operand";
+  if (!fnn_epilogue_fits(step, large_size(&v))) return "max_pool2d_gradient: the epilogue does not run over dx";
   cut_images(step, &v);
   return NULL;
 }
@@ -157,47 +181,59 @@ const char *fnn_average_pool2d_gradient_prepare(fnn_step *step) {
   const pooling v = pooling_of(step);
   const char *problem = pool_check(step, &v, 1, 0);
   if (problem) return problem;
+  if (!fnn_epilogue_fits(step, large_size(&v))) return "average_pool2d_gradient: the epilogue does not run over dx";
   cut_images(step, &v);
   return NULL;
 }
 
-/* Adds the gradients of the images begin .. end-1; winner is NULL for the average.  Rows of dx are zeroed just before
- * the first window reaches them, so that they are written while in cache. */
-static void pool_gradient(const pooling *v, ptrdiff_t begin, ptrdiff_t end, const float *dy, const int32_t *winner,
-                          float *dx) {
-  const ptrdiff_t x_row = v->columns.in * v->c;
+static void zero(float *to, ptrdiff_t count) {
+  if (count > 0) memset(to, 0, (size_t)count * sizeof *to);
+}
+
+/* Fills the image dx; winner is NULL for the average.  Zeros go where no window writes or, if windows overlap,
+ * wherever one is about to add, so that they are in cache.  The epilogue follows the last window of a row of dx. */
+static void image_gradient(const fnn_step *step, const fnn_worker *worker, const pooling *v, ptrdiff_t image,
+                           const float *dy, const char *winner, float *dx) {
+  const fnn_axis *rows = &v->rows, *columns = &v->columns;
+  const ptrdiff_t x_row = columns->in * v->c, origin = image * rows->in * x_row;
+  const ptrdiff_t covered = fnn_min(columns->in, columns->out * columns->stride - columns->pad);
+  const int apart = windows_apart(v);
+  ptrdiff_t reached = 0, finished = 0; /* rows of dx */
   pool_run run;
-  for (ptrdiff_t image = begin; image < end; image++) {
-    float *to = dx + image * v->rows.in * x_row;
-    ptrdiff_t zeroed = 0;
-    for (ptrdiff_t p = 0; p <= v->rows.out; p++) {
-      const ptrdiff_t reach = p < v->rows.out ? p * v->rows.stride - v->rows.pad + v->rows.taps : v->rows.in;
-      const ptrdiff_t rows = fnn_min(v->rows.in, reach) - zeroed;
-      if (rows > 0) {
-        memset(to + zeroed * x_row, 0, (size_t)(rows * x_row) * sizeof *to);
-        zeroed += rows;
-      }
-      for (ptrdiff_t q = 0; p < v->rows.out && q < v->columns.out;) {
-        q = next_run(v, image * v->rows.out + p, q, &run);
-        if (winner)
-          fnn_kernel->max_pool_gradient(&run.g, dy + run.y, winner + run.y, dx + run.x);
-        else
-          fnn_kernel->average_pool_gradient(&run.g, dy + run.y, dx + run.x);
-      }
+  for (ptrdiff_t p = 0; p <= rows->out; p++) {
+    const ptrdiff_t first = p < rows->out ? fnn_max(0, p * rows->stride - rows->pad) : rows->in;
+    const ptrdiff_t end = p < rows->out ? fnn_min(rows->in, p * rows->stride - rows->pad + rows->taps) : rows->in;
+    const ptrdiff_t zeroed = apart ? first : end;
+    zero(dx + origin + reached * x_row, (zeroed - reached) * x_row);
+    for (ptrdiff_t row = zeroed; row < end; row++)
+      zero(dx + origin + row * x_row + covered * v->c, (columns->in - covered) * v->c);
+    reached = fnn_max(reached, end);
+    for (ptrdiff_t q = 0; p < rows->out && q < columns->out;) {
+      q = next_run(v, image * rows->out + p, q, &run);
+      if (winner)
+        fnn_kernel->max_pool_gradient(&run.g, dy + run.y, winner + run.y * number_size(v), dx + run.x);
+      else
+        fnn_kernel->average_pool_gradient(&run.g, dy + run.y, dx + run.x);
     }
+    const ptrdiff_t done = p < rows->out ? fnn_min(rows->in, (p + 1) * rows->stride - rows->pad) : rows->in;
+    if ((done - finished) * x_row < EPILOGUE && p < rows->out) continue;
+    fnn_epilogue(step, worker, origin + finished * x_row, origin + fnn_min(done, reached) * x_row);
+    finished = fnn_max(finished, fnn_min(done, reached));
   }
 }
 
-void fnn_max_pool2d_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+static void pool_gradient(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk, const float *dy,
+                          const char *winner, float *dx) {
   const pooling v = pooling_of(step);
-  const ptrdiff_t share = share_of(&v, v.n);
-  pool_gradient(&v, chunk * share, fnn_min(v.n, (chunk + 1) * share), fnn_pointer(step, worker, 0),
-                fnn_pointer(step, worker, 1), fnn_pointer(step, worker, 2));
+  const ptrdiff_t share = share_of(&v, v.n), end = fnn_min(v.n, (chunk + 1) * share);
+  for (ptrdiff_t image = chunk * share; image < end; image++) image_gradient(step, worker, &v, image, dy, winner, dx);
+}
+
+void fnn_max_pool2d_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  pool_gradient(step, worker, chunk, fnn_pointer(step, worker, 0), fnn_pointer(step, worker, 1),
+                fnn_pointer(step, worker, 2));
 }
 
 void fnn_average_pool2d_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const pooling v = pooling_of(step);
-  const ptrdiff_t share = share_of(&v, v.n);
-  pool_gradient(&v, chunk * share, fnn_min(v.n, (chunk + 1) * share), fnn_pointer(step, worker, 0), NULL,
-                fnn_pointer(step, worker, 1));
+  pool_gradient(step, worker, chunk, fnn_pointer(step, worker, 0), NULL, fnn_pointer(step, worker, 1));
 }

@@ -6,7 +6,8 @@ Tests and benchmarks walk over `CASES`.  Kinds of input:
   they must be positive), so that every float32 sum of products is exact in any order;
 - ``factor``: as real, at most 2 in integer data (for products of many);
 - ``distinct``: no two numbers are equal (largest elements, windows); ``coarse``: many are;
-- ``index:n``: int32 in 0 .. n-1;  ``integer``: int32 in -9 .. 9;  ``bool``.
+- ``index:n``: int32 in 0 .. n-1;  ``bytes:n``: the same as bytes, four in an int32;
+- ``integer``: int32 in -9 .. 9;  ``bool``.
 """
 
 import zlib
@@ -72,7 +73,7 @@ def dtype_of(kind):
     """The dtype of a kind of input."""
     if kind == "bool":
         return "bool"
-    return "int32" if kind.startswith("index:") or kind == "integer" else "float32"
+    return "int32" if kind.startswith(("index:", "bytes:")) or kind == "integer" else "float32"
 
 
 def gamma(k):
@@ -89,6 +90,8 @@ def arrays(case, integers=False, seed=0):
 def _array(rng, shape, kind, integers):
     if kind.startswith("index:"):
         return rng.integers(0, int(kind[6:]), shape).astype(np.int32)
+    if kind.startswith("bytes:"):
+        return rng.integers(0, int(kind[6:]), (*shape[:-1], 4 * shape[-1]), np.uint8).view(np.int32)
     if kind == "integer":
         return rng.integers(-9, 10, shape).astype(np.int32)
     if kind == "bool":
@@ -310,7 +313,7 @@ def _pooling():
             forward = use(f"{name}2d", **attributes)
             yield Case(f"{name}2d", forward, ((x, kind),), label, exact, length)
             backward = use(f"{name}2d_gradient", shape=x, **attributes)
-            inputs = ((y, "real"), *([(y, f"index:{taps}")] if name == "max_pool" else []))
+            inputs = ((y, "real"), *([((-(-int(np.prod(y)) // 4),), f"bytes:{taps}")] if name == "max_pool" else []))
             if name == "max_pool" and padding == "same":
                 continue  # random winners could lie outside the image
             yield Case(f"{name}2d_gradient", backward, inputs, label, exact, taps + 2)

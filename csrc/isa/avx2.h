@@ -44,6 +44,7 @@ FNN_INLINE vm vf_gt(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GT_OQ); }
 FNN_INLINE vm vf_ge(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_GE_OQ); }
 FNN_INLINE vm vf_eq(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_EQ_OQ); }
 FNN_INLINE vm vf_ne(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_NEQ_UQ); }
+FNN_INLINE vm vf_nle(vf a, vf b) { return _mm256_cmp_ps(a, b, _CMP_NLE_UQ); }
 FNN_INLINE vf vf_select(vm m, vf a, vf b) { return _mm256_blendv_ps(b, a, m); }
 FNN_INLINE int vm_any(vm m) { return _mm256_movemask_ps(m) != 0; }
 FNN_INLINE vm vm_and(vm a, vm b) { return _mm256_and_ps(a, b); }
@@ -60,6 +61,11 @@ FNN_INLINE vi vi_load(const int32_t *p) { return _mm256_loadu_si256((const __m25
 FNN_INLINE void vi_store(int32_t *p, vi v) { _mm256_storeu_si256((__m256i *)p, v); }
 FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) { return _mm256_maskload_epi32(p, vi_first(count)); }
 FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) { _mm256_maskstore_epi32(p, vi_first(count), v); }
+FNN_INLINE vi vi_load_bytes(const uint8_t *p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
+FNN_INLINE void vi_store_bytes(uint8_t *p, vi v) {
+  __m128i halves = _mm_packus_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+  _mm_storel_epi64((__m128i *)p, _mm_packus_epi16(halves, halves));
+}
 FNN_INLINE vi vi_set1(int32_t x) { return _mm256_set1_epi32(x); }
 FNN_INLINE vi vi_add(vi a, vi b) { return _mm256_add_epi32(a, b); }
 FNN_INLINE vi vi_sub(vi a, vi b) { return _mm256_sub_epi32(a, b); }

@@ -45,6 +45,7 @@ FNN_INLINE vm vf_gt(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 FNN_INLINE vm vf_ge(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_GE_OQ); }
 FNN_INLINE vm vf_eq(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_EQ_OQ); }
 FNN_INLINE vm vf_ne(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_NEQ_UQ); }
+FNN_INLINE vm vf_nle(vf a, vf b) { return _mm512_cmp_ps_mask(a, b, _CMP_NLE_UQ); }
 FNN_INLINE vf vf_select(vm m, vf a, vf b) { return _mm512_mask_blend_ps(m, b, a); }
 FNN_INLINE int vm_any(vm m) { return m != 0; }
 FNN_INLINE vm vm_and(vm a, vm b) { return (vm)(a & b); }
@@ -61,6 +62,8 @@ FNN_INLINE vi vi_load(const int32_t *p) { return _mm512_loadu_si512(p); }
 FNN_INLINE void vi_store(int32_t *p, vi v) { _mm512_storeu_si512(p, v); }
 FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) { return _mm512_maskz_loadu_epi32(vm_first(count), p); }
 FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) { _mm512_mask_storeu_epi32(p, vm_first(count), v); }
+FNN_INLINE vi vi_load_bytes(const uint8_t *p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+FNN_INLINE void vi_store_bytes(uint8_t *p, vi v) { _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(v)); }
 FNN_INLINE vi vi_set1(int32_t x) { return _mm512_set1_epi32(x); }
 FNN_INLINE vi vi_iota(void) { return _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15); }
 FNN_INLINE vi vi_add(vi a, vi b) { return _mm512_add_epi32(a, b); }

@@ -5,6 +5,7 @@
 #include <arm_neon.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #define FNN_LANES 4
 
@@ -56,6 +57,7 @@ FNN_INLINE vm vf_gt(vf a, vf b) { return vcgtq_f32(a, b); }
 FNN_INLINE vm vf_ge(vf a, vf b) { return vcgeq_f32(a, b); }
 FNN_INLINE vm vf_eq(vf a, vf b) { return vceqq_f32(a, b); }
 FNN_INLINE vm vf_ne(vf a, vf b) { return vmvnq_u32(vceqq_f32(a, b)); }
+FNN_INLINE vm vf_nle(vf a, vf b) { return vmvnq_u32(vcleq_f32(a, b)); }
 FNN_INLINE vf vf_select(vm m, vf a, vf b) { return vbslq_f32(m, a, b); }
 FNN_INLINE int vm_any(vm m) { return vmaxvq_u32(m) != 0; }
 FNN_INLINE vm vm_and(vm a, vm b) { return vandq_u32(a, b); }
@@ -75,6 +77,17 @@ FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) {
 }
 FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) {
   vf_store_first((float *)p, vf_from_bits(v), count);
+}
+FNN_INLINE vi vi_load_bytes(const uint8_t *p) {
+  uint32_t four;
+  memcpy(&four, p, sizeof four);
+  uint16x8_t halves = vmovl_u8(vcreate_u8(four));
+  return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(halves)));
+}
+FNN_INLINE void vi_store_bytes(uint8_t *p, vi v) {
+  uint16x4_t halves = vmovn_u32(vreinterpretq_u32_s32(v));
+  uint32_t four = vget_lane_u32(vreinterpret_u32_u8(vmovn_u16(vcombine_u16(halves, halves))), 0);
+  memcpy(p, &four, sizeof four);
 }
 FNN_INLINE vi vi_set1(int32_t x) { return vdupq_n_s32(x); }
 FNN_INLINE vi vi_iota(void) {

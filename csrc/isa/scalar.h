@@ -5,9 +5,10 @@
  *   of a load are 0;
  * - vf_fma is a*b + c and vf_fnma is c - a*b with one rounding (here with two, unless the machine has fmaf);
  * - vf_min, vf_max give the second operand if either is NaN or both are zero;
- * - comparisons are false for NaN, except vf_ne;
+ * - comparisons are false for NaN, except vf_ne and vf_nle (not <=);
  * - vf_round is to the nearest, ties to even; vf_to_vi rounds so, vf_trunc_to_vi towards zero; what does not fit an
  *   int32 gives a number without meaning;
+ * - vi_load_bytes, vi_store_bytes: a byte (0..255) in memory for each lane;
  * - vi_mul wraps; vi_mulhi_u is the high half of the unsigned product; vi_shl, vi_shr (logical) take a constant;
  * - vf_sum adds in an order that is fixed for the ISA; vf_hmax, vf_hmin are without meaning if a lane is NaN. */
 #ifndef FNN_ISA_SCALAR_H
@@ -60,6 +61,7 @@ FNN_INLINE vm vf_gt(vf a, vf b) { return a > b; }
 FNN_INLINE vm vf_ge(vf a, vf b) { return a >= b; }
 FNN_INLINE vm vf_eq(vf a, vf b) { return a == b; }
 FNN_INLINE vm vf_ne(vf a, vf b) { return a != b; }
+FNN_INLINE vm vf_nle(vf a, vf b) { return !(a <= b); }
 FNN_INLINE vf vf_select(vm m, vf a, vf b) { return m ? a : b; }
 FNN_INLINE int vm_any(vm m) { return m; }
 FNN_INLINE vm vm_and(vm a, vm b) { return a & b; }
@@ -87,6 +89,8 @@ FNN_INLINE vi vi_load_first(const int32_t *p, ptrdiff_t count) { return count > 
 FNN_INLINE void vi_store_first(int32_t *p, vi v, ptrdiff_t count) {
   if (count > 0) *p = v;
 }
+FNN_INLINE vi vi_load_bytes(const uint8_t *p) { return *p; }
+FNN_INLINE void vi_store_bytes(uint8_t *p, vi v) { *p = (uint8_t)v; }
 FNN_INLINE vi vi_set1(int32_t x) { return x; }
 FNN_INLINE vi vi_iota(void) { return 0; }
 FNN_INLINE vi vi_add(vi a, vi b) { return (vi)((uint32_t)a + (uint32_t)b); }

@@ -1,69 +1,124 @@
-/* pool.h: pooling and its gradients, vectors over channels.  Contract: fnn_pool in kernel.h, rows of kernels.def. */
+/* pool.h: pooling and its gradients, vectors over channels.  Contract: fnn_pool in kernel.h, rows of kernels.def.
+ *
+ * Bodies take the window r x s, whether a vector is `whole` and the like as arguments that are constants where it
+ * matters: whole vectors of 2x2 windows, which most networks have. */
 
-/* Calls body(g, i, ch, count, ...) for every output i and vector of channels; count is a constant but for the last. */
-#define POOL_EACH(g, body, ...)                                                                        \
+/* Calls body(g, r, s, at, x_at, count, whole, ...) for every output and vector of channels, which begin at `at` in the
+ * small images and at x_at in the large ones. */
+#define POOL_EACH_OF(g, r, s, body, ...)                                                               \
   for (ptrdiff_t i = 0; i < (g)->pixels; i++) {                                                        \
+    const ptrdiff_t y_ = i * (g)->channels, x_ = i * (g)->x_pixel;                                     \
     ptrdiff_t ch = 0;                                                                                  \
-    for (; ch + FNN_LANES <= (g)->channels; ch += FNN_LANES) body((g), i, ch, FNN_LANES, __VA_ARGS__); \
-    if (ch < (g)->channels) body((g), i, ch, (g)->channels - ch, __VA_ARGS__);                         \
+    for (; ch + FNN_LANES <= (g)->channels; ch += FNN_LANES)                                           \
+      body((g), (r), (s), y_ + ch, x_ + ch, FNN_LANES, 1, __VA_ARGS__);                                \
+    if (ch < (g)->channels) body((g), (r), (s), y_ + ch, x_ + ch, (g)->channels - ch, 0, __VA_ARGS__); \
+  }
+#define POOL_EACH(g, body, ...)                        \
+  if ((g)->r == 2 && (g)->s == 2) {                    \
+    POOL_EACH_OF(g, 2, 2, body, __VA_ARGS__)           \
+  } else {                                             \
+    POOL_EACH_OF(g, (g)->r, (g)->s, body, __VA_ARGS__) \
   }
 
-FNN_INLINE void max_pool_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *x, float *y,
-                                int32_t *winner) {
-  x += i * g->x_pixel + ch;
-  vf best = vf_load_first(x, count);
+FNN_INLINE vf pool_load(const float *p, ptrdiff_t count, int whole) {
+  return whole ? vf_load(p) : vf_load_first(p, count);
+}
+
+FNN_INLINE void pool_store(float *p, vf v, ptrdiff_t count, int whole) {
+  if (whole) {
+    vf_store(p, v);
+  } else {
+    vf_store_first(p, v, count);
+  }
+}
+
+/* Places are numbered in bytes, or, in windows with too many places, in words. */
+FNN_INLINE vi pool_load_numbers(const void *winner, ptrdiff_t at, ptrdiff_t count, int whole, int words) {
+  const uint8_t *bytes = (const uint8_t *)winner + at;
+  int32_t number[FNN_LANES] = {0};
+  if (words) return vi_load_first((const int32_t *)winner + at, count);
+  if (whole) return vi_load_bytes(bytes);
+  for (ptrdiff_t i = 0; i < count; i++) number[i] = bytes[i];
+  return vi_load(number);
+}
+
+FNN_INLINE void pool_store_numbers(void *winner, ptrdiff_t at, vi v, ptrdiff_t count, int whole, int words) {
+  uint8_t *bytes = (uint8_t *)winner + at;
+  int32_t number[FNN_LANES];
+  if (words) {
+    vi_store_first((int32_t *)winner + at, v, count);
+  } else if (whole) {
+    vi_store_bytes(bytes, v);
+  } else {
+    vi_store(number, v);
+    for (ptrdiff_t i = 0; i < count; i++) bytes[i] = (uint8_t)number[i];
+  }
+}
+
+FNN_INLINE void max_pool_vector(const fnn_pool *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t at, ptrdiff_t x_at,
+                                ptrdiff_t count, int whole, const float *x, float *y, void *winner, int words) {
+  vf best = pool_load(x + x_at, count, whole);
   vi number = vi_set1((int32_t)g->first);
-  for (ptrdiff_t u = 0; u < g->r; u++)
-    for (ptrdiff_t v = u == 0; v < g->s; v++) {
-      const vf a = vf_load_first(x + u * g->x_row + v * g->channels, count);
-      /* larger, or the first NaN */
-      const vm wins = vm_or(vf_gt(a, best), vm_and(vf_ne(a, a), vf_eq(best, best)));
+  for (ptrdiff_t u = 0; u < r; u++)
+    for (ptrdiff_t v = u == 0; v < s; v++) {
+      const vf a = pool_load(x + x_at + u * g->x_row + v * g->channels, count, whole);
+      const vm wins = vm_and(vf_nle(a, best), vf_eq(best, best)); /* larger, or the first NaN */
       best = vf_select(wins, a, best);
       number = vi_select(wins, vi_set1((int32_t)(g->first + u * g->number_row + v)), number);
     }
-  vf_store_first(y + i * g->channels + ch, best, count);
-  vi_store_first(winner + i * g->channels + ch, number, count);
+  pool_store(y + at, best, count, whole);
+  pool_store_numbers(winner, at, number, count, whole, words);
 }
 
-static void max_pool(const fnn_pool *g, const float *x, float *y,
-                     int32_t *winner){POOL_EACH(g, max_pool_vector, x, y, winner)}
+static void max_pool(const fnn_pool *g, const float *x, float *y, void *winner) {
+  if (g->words) {
+    POOL_EACH_OF(g, g->r, g->s, max_pool_vector, x, y, winner, 1)
+  } else {
+    POOL_EACH(g, max_pool_vector, x, y, winner, 0)
+  }
+}
 
-FNN_INLINE void max_pool_gradient_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *dy,
-                                         const int32_t *winner, float *dx) {
-  const vf d = vf_load_first(dy + i * g->channels + ch, count);
-  const vi number = vi_load_first(winner + i * g->channels + ch, count);
-  dx += i * g->x_pixel + ch;
-  for (ptrdiff_t u = 0; u < g->r; u++)
-    for (ptrdiff_t v = 0; v < g->s; v++) {
-      float *to = dx + u * g->x_row + v * g->channels;
+/* Adds v to what the window's place holds, or, where windows have no place in common, writes it. */
+FNN_INLINE void pool_give(const fnn_pool *g, float *to, vf v, ptrdiff_t count, int whole) {
+  pool_store(to, g->apart ? v : vf_add(pool_load(to, count, whole), v), count, whole);
+}
+
+FNN_INLINE void max_pool_gradient_vector(const fnn_pool *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t at, ptrdiff_t x_at,
+                                         ptrdiff_t count, int whole, const float *dy, const void *winner, float *dx,
+                                         int words) {
+  const vf d = pool_load(dy + at, count, whole);
+  const vi number = pool_load_numbers(winner, at, count, whole, words);
+  for (ptrdiff_t u = 0; u < r; u++)
+    for (ptrdiff_t v = 0; v < s; v++) {
       const vm won = vi_eq(number, vi_set1((int32_t)(g->first + u * g->number_row + v)));
-      vf_store_first(to, vf_add(vf_load_first(to, count), vf_select(won, d, vf_zero())), count);
+      pool_give(g, dx + x_at + u * g->x_row + v * g->channels, vf_select(won, d, vf_zero()), count, whole);
     }
 }
 
-static void max_pool_gradient(const fnn_pool *g, const float *dy, const int32_t *winner,
-                              float *dx){POOL_EACH(g, max_pool_gradient_vector, dy, winner, dx)}
+static void max_pool_gradient(const fnn_pool *g, const float *dy, const void *winner, float *dx) {
+  if (g->words) {
+    POOL_EACH_OF(g, g->r, g->s, max_pool_gradient_vector, dy, winner, dx, 1)
+  } else {
+    POOL_EACH(g, max_pool_gradient_vector, dy, winner, dx, 0)
+  }
+}
 
-FNN_INLINE
-    void average_pool_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, const float *x, float *y) {
+FNN_INLINE void average_pool_vector(const fnn_pool *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t at, ptrdiff_t x_at,
+                                    ptrdiff_t count, int whole, const float *x, float *y) {
   vf sum = vf_zero();
-  x += i * g->x_pixel + ch;
-  for (ptrdiff_t u = 0; u < g->r; u++)
-    for (ptrdiff_t v = 0; v < g->s; v++) sum = vf_add(sum, vf_load_first(x + u * g->x_row + v * g->channels, count));
-  vf_store_first(y + i * g->channels + ch, vf_div(sum, vf_set1((float)(g->r * g->s))), count);
+  for (ptrdiff_t u = 0; u < r; u++)
+    for (ptrdiff_t v = 0; v < s; v++)
+      sum = vf_add(sum, pool_load(x + x_at + u * g->x_row + v * g->channels, count, whole));
+  pool_store(y + at, vf_div(sum, vf_set1((float)(r * s))), count, whole);
 }
 
 static void average_pool(const fnn_pool *g, const float *x, float *y){POOL_EACH(g, average_pool_vector, x, y)}
 
-FNN_INLINE void average_pool_gradient_vector(const fnn_pool *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count,
-                                             const float *dy, float *dx) {
-  const vf d = vf_div(vf_load_first(dy + i * g->channels + ch, count), vf_set1((float)(g->r * g->s)));
-  dx += i * g->x_pixel + ch;
-  for (ptrdiff_t u = 0; u < g->r; u++)
-    for (ptrdiff_t v = 0; v < g->s; v++) {
-      float *to = dx + u * g->x_row + v * g->channels;
-      vf_store_first(to, vf_add(vf_load_first(to, count), d), count);
-    }
+FNN_INLINE void average_pool_gradient_vector(const fnn_pool *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t at, ptrdiff_t x_at,
+                                             ptrdiff_t count, int whole, const float *dy, float *dx) {
+  const vf d = vf_div(pool_load(dy + at, count, whole), vf_set1((float)(r * s)));
+  for (ptrdiff_t u = 0; u < r; u++)
+    for (ptrdiff_t v = 0; v < s; v++) pool_give(g, dx + x_at + u * g->x_row + v * g->channels, d, count, whole);
 }
 
 static void average_pool_gradient(const fnn_pool *g, const float *dy, float *dx) {

@@ -1,10 +1,14 @@
 """Pooling over windows of images (n, h, w, c), and of sequences as images of height 1."""
 
+import math
+
 import numpy as np
 
 from fastnn.graph.program import apply
 from fastnn.ops.conv import as_tuple, images_back, images_from, output_size, window_geometry
 from fastnn.ops.primitive import Primitive
+
+BYTE_PLACES = 256  # of a window, that a byte can number; also in csrc/pool.c
 
 
 def _pooled_shape(x, window, strides, pad):
@@ -36,21 +40,38 @@ def _windows(padded, p, q, window, strides):
             yield (slice(None), rows, cols)
 
 
+def _winner_shape(shape, window):
+    """Of the int32 tensor that holds a place in the window for each output: a byte each, if that can number them."""
+    return (-(-math.prod(shape) // 4),) if math.prod(window) <= BYTE_PLACES else shape
+
+
+def _packed(places, window):
+    """Places in the window, as bytes in int32 elements or as they are."""
+    if math.prod(window) > BYTE_PLACES:
+        return places.astype(np.int32)
+    return np.pad(places.astype(np.uint8).reshape(-1), (0, -places.size % 4)).view(np.int32)
+
+
+def _places(winner, shape, window):
+    """What `_packed` has packed."""
+    return winner if math.prod(window) > BYTE_PLACES else winner.view(np.uint8)[: math.prod(shape)].reshape(shape)
+
+
 class MaxPool2D(Primitive):
-    """The largest element of each window, and its place in the window (the first of equals; NaN wins)."""
+    """The largest element of each window, and its place in the window (the first of equals; NaN wins), packed."""
 
     n_outputs = 2
 
     def infer(self, x, window, strides, pad):
         shape = _pooled_shape(x, window, strides, pad)
-        return [(shape, x.dtype), (shape, "int32")]
+        return [(shape, x.dtype), (_winner_shape(shape, window), "int32")]
 
     def reference(self, x, window, strides, pad):
         _, p, q, _ = _pooled_shape(x, window, strides, pad)
         padded = np.pad(x, ((0, 0), *pad, (0, 0)), constant_values=-np.inf)
         taps = np.stack([padded[w] for w in _windows(padded, p, q, window, strides)])
         winner = np.argmax(taps, axis=0)
-        return np.take_along_axis(taps, winner[None], 0)[0], winner.astype(np.int32)
+        return np.take_along_axis(taps, winner[None], 0)[0], _packed(winner, window)
 
     def gradient(self, gradients, inputs, outputs, **attributes):
         return (apply(_max_pool2d_gradient, gradients[0], outputs[1], shape=inputs[0].shape, **attributes),)
@@ -63,11 +84,14 @@ class MaxPool2D(Primitive):
 class MaxPool2DGradient(Primitive):
     """Each dy is added to the place that won its window."""
 
+    epilogue = True
+
     def infer(self, dy, winner, shape, **attributes):
         return [(shape, dy.dtype)]
 
     def reference(self, dy, winner, shape, window, strides, pad):
         _, p, q, _ = dy.shape
+        winner = _places(winner, dy.shape, window)
         padded = np.zeros([n + sum(w) for n, w in zip(shape, ((0, 0), *pad, (0, 0)), strict=True)], dy.dtype)
         for k, place in enumerate(_windows(padded, p, q, window, strides)):
             padded[place] += np.where(winner == k, dy, 0)
@@ -77,7 +101,7 @@ class MaxPool2DGradient(Primitive):
         attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
         dy, (dx,) = instruction.inputs[0], instruction.outputs
         sizes = _sizes(dx.shape, dy.shape, **attributes)
-        lowering.step("max_pool2d_gradient", instruction.inputs, (dx,), sizes)
+        lowering.step("max_pool2d_gradient", instruction.inputs, (dx,), sizes, instruction)
 
 
 def _cropped(padded, shape, pad):
@@ -114,6 +138,8 @@ class AveragePool2D(Primitive):
 class AveragePool2DGradient(Primitive):
     """Each dy is shared equally by the elements of its window."""
 
+    epilogue = True
+
     def infer(self, dy, shape, **attributes):
         return [(shape, dy.dtype)]
 
@@ -131,7 +157,8 @@ class AveragePool2DGradient(Primitive):
     def lower(self, lowering, instruction):
         attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
         (dy,), (dx,) = instruction.inputs, instruction.outputs
-        lowering.step("average_pool2d_gradient", (dy,), (dx,), _sizes(dx.shape, dy.shape, **attributes))
+        sizes = _sizes(dx.shape, dy.shape, **attributes)
+        lowering.step("average_pool2d_gradient", (dy,), (dx,), sizes, instruction)
 
 
 _max_pool2d = MaxPool2D("max_pool2d")

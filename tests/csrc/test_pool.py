@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from csrc.running import integers, run, run_all_threads
+from csrc.running import THREADS, integers, outputs, run, run_all_threads
+
+from fastnn.engine import native
+from fastnn.engine.steps import Code, Instruction, View
 
 NAMES = ["n", "h", "w", "c", "p", "q", "r", "s", "stride_h", "stride_w", "pad_top", "pad_left"]
 CASES = [  # in the order of NAMES
@@ -16,6 +19,9 @@ CASES = [  # in the order of NAMES
     (0, 8, 8, 3, 4, 4, 2, 2, 2, 2, 0, 0),
     (2, 8, 8, 0, 4, 4, 2, 2, 2, 2, 0, 0),
     (40, 32, 32, 31, 16, 16, 2, 2, 2, 2, 0, 0),
+    (2, 33, 35, 64, 16, 17, 2, 2, 2, 2, 0, 0),
+    (2, 9, 10, 8, 3, 5, 2, 2, 3, 2, 0, 0),  # rows that no window reads
+    (1, 40, 20, 9, 2, 2, 17, 16, 17, 4, 1, 0),  # places that no byte can number
 ]
 
 
@@ -32,6 +38,13 @@ def windows(d):
                 range(max(y, 0), min(y + d["r"], d["h"])),
                 range(max(x, 0), min(x + d["s"], d["w"])),
             )
+
+
+def packed(d, places):
+    """Winners as the kernels hold them: a byte each, or in large windows an int32."""
+    if d["r"] * d["s"] > 256:
+        return places
+    return np.pad(places.astype(np.uint8).reshape(-1), (0, -places.size % 4)).view(np.int32)
 
 
 def max_pool(d, x):
@@ -83,10 +96,11 @@ def test_max(isa, rng, case):
     x, dy = integers(rng, *large), integers(rng, *small)
     x[rng.random(large) < 0.05] = np.nan
     x[rng.random(large) < 0.05] = -np.inf
-    y, winner = run_all_threads("max_pool2d", d, [x], [small, small], [np.float32, np.int32])
     expected, place = max_pool(d, x)
+    winners = packed(d, place)
+    y, winner = run_all_threads("max_pool2d", d, [x], [small, winners.shape], [np.float32, np.int32])
     np.testing.assert_array_equal(y, expected)
-    np.testing.assert_array_equal(winner, place)
+    np.testing.assert_array_equal(winner, winners)
     (dx,) = run_all_threads("max_pool2d_gradient", d, [dy, winner], [large])
     np.testing.assert_array_equal(dx, max_pool_gradient(d, dy, place))
 
@@ -102,11 +116,37 @@ def test_average(isa, rng, case):
     np.testing.assert_array_equal(dx, average_pool_gradient(d, dy))
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_gradient_with_epilogue(isa, rng, case):
+    d = dict(zip(NAMES, case, strict=True))
+    large, small = (d["n"], d["h"], d["w"], d["c"]), (d["n"], d["p"], d["q"], d["c"])
+    if 0 in large:
+        return
+    dy, winner = integers(rng, *small), packed(d, max_pool(d, integers(rng, *large))[1])
+    bias = integers(rng, d["c"])
+    for kernel, inputs in (("max_pool2d_gradient", [dy, winner]), ("average_pool2d_gradient", [dy])):
+        (plain,) = run(kernel, d, inputs, [large])
+        check_gradient_epilogue(kernel, d, inputs, plain, bias)
+
+
+ADD_BIAS = (("load", 0, 0), ("load", 1, 1), ("add", 0, 0, 1), ("store", 0, 0))
+
+
+def check_gradient_epilogue(kernel, d, inputs, plain, bias):
+    place = len(inputs)
+    views = (View(place, "contiguous"), View(place + 1, "row", period=bias.size))
+    code = Code(plain.size, views, tuple(Instruction(*row) for row in ADD_BIAS))
+    for threads in THREADS:
+        fused = outputs(*plain.shape)
+        native.run_step(kernel, d, [*inputs, fused, bias], code=code, threads=threads)
+        np.testing.assert_array_equal(fused, plain + bias)
+
+
 def test_the_first_of_equals_wins(isa):
     d = dict(zip(NAMES, (1, 2, 2, 4, 1, 1, 2, 2, 2, 2, 0, 0), strict=True))
     x = np.array([[0.0, -0.0, 1, np.nan], [-0.0, 0, 1, 2], [0, 0, 1, np.nan], [0, 0, 2, 5]], np.float32)
-    _, winner = run("max_pool2d", d, [x], [(4,), (4,)], [np.float32, np.int32])
-    np.testing.assert_array_equal(winner, [0, 0, 3, 0])
+    _, winner = run("max_pool2d", d, [x], [(4,), (1,)], [np.float32, np.int32])
+    np.testing.assert_array_equal(winner.view(np.uint8), [0, 0, 3, 0])
 
 
 @pytest.mark.parametrize(
@@ -120,10 +160,10 @@ def test_refuses_sizes_beyond_the_operands(step, change):
     x, y, winner = (
         np.zeros((1, 8, 8, 3), np.float32),
         np.zeros((1, 4, 4, 3), np.float32),
-        np.zeros((1, 4, 4, 3), np.int32),
+        np.zeros(12, np.int32),
     )
     inputs, shapes, dtypes = {
-        "max_pool2d": ([x], [y.shape] * 2, [np.float32, np.int32]),
+        "max_pool2d": ([x], [y.shape, winner.shape], [np.float32, np.int32]),
         "max_pool2d_gradient": ([y, winner], [x.shape], None),
         "average_pool2d": ([x], [y.shape], None),
         "average_pool2d_gradient": ([y], [x.shape], None),
