@@ -5,9 +5,10 @@
 #   make test        the quick tests            make test-slow   the others
 #   make bench       the benchmarks             make lint        formatting, style, types
 #   make bench-peers the same models in other libraries, which go into .venv-peers (several GB)
+#   make ladder      one product and one convolution, from Python loops to the library, a rung at a time
 #   make clean       remove everything built
 #
-# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest, the demo or bench-peers.
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest, the demo, bench-peers or the ladder.
 
 PYTHON ?= python3
 ARGS ?=
@@ -18,7 +19,7 @@ PIP := $(RUN) -m pip -qq --disable-pip-version-check
 BUILD_INPUTS := setup.py pyproject.toml \
     $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h fastnn/engine/*.pyx fastnn/engine/*.pxd)
 
-.PHONY: demo test test-slow bench bench-peers lint clean
+.PHONY: demo test test-slow bench bench-peers ladder lint clean
 
 demo: $(VENV)/extras-plots
 	$(RUN) examples/demo.py --out demo $(ARGS)
@@ -35,6 +36,9 @@ bench: $(VENV)/extras-benchmarks
 bench-peers: $(PEERS)/peers
 	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/built
 	$(PEERS)/bin/python benchmarks/peers/run.py $(ARGS)
+
+ladder: $(VENV)/extras-benchmarks
+	$(RUN) benchmarks/ladder/climb.py $(ARGS)
 
 lint: $(VENV)/extras-dev
 	$(RUN) -m pre_commit run --all-files

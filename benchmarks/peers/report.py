@@ -172,6 +172,8 @@ def summary(results, workload, threads):
     lines = []
     for what in TITLES:
         found = find(results, what, workload, threads)
+        if not found:
+            continue
         shown = ", ".join(f"{name} {number(statistics.median(t) * 1e6)}" for name, t in found.items())
         best = fastest_peer(found)
         ratio = f"  ({ratios(found)[best]:.2f} x {best})" if best and "fastnn" in found else ""

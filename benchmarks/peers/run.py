@@ -23,6 +23,7 @@ sys.path.append(str(HERE.parent))
 import numpy as np  # noqa: E402, the path comes first
 from imports import STATEMENTS, WITH_BYTECODE, import_seconds  # noqa: E402
 from libraries import LIBRARIES, WITHOUT_CONV, missing  # noqa: E402
+from machine import cpu_name  # noqa: E402
 from report import TITLES, draw, summary, tables  # noqa: E402
 from workloads import WORKLOADS, data, flops  # noqa: E402
 
@@ -219,13 +220,9 @@ def measure_scaling(workload, thread_counts, seconds, results):
 
 def machine():
     """What the figures depend on."""
-    cpu = platform.processor() or platform.machine()
-    if Path("/proc/cpuinfo").exists():
-        models = (x.split(":")[1].strip() for x in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in x)
-        cpu = next(models, cpu)
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
     return {
-        "time": time.strftime("%Y-%m-%d %H:%M"), "cpu": cpu, "cpus": os.cpu_count(), "system": platform.system(),
+        "time": time.strftime("%Y-%m-%d %H:%M"), "cpu": cpu_name(), "cpus": os.cpu_count(), "system": platform.system(),
         "python": platform.python_version(), "numpy": np.__version__, "load average before": load,
     }  # fmt: skip
 
