@@ -22,7 +22,8 @@ enum {
   BLOCK = 96,            /* tiles in a block: all of the transformed kernel is read for each; */
   CHUNKS = 8,            /* fewer, for so many chunks, */
   BLOCK_MIN = 16,        /* but no fewer than this */
-  KERNEL_CHUNK = 1024,   /* pairs of channels in a chunk of the kernel's transforms */
+  KERNEL_CHUNK = 1024,   /* pairs of channels in a chunk of the kernel's transforms, */
+  KERNEL_BLOCK = 128,    /* and so many transformed in the first-level cache before they go to planes far apart */
   GRADIENT_BLOCK = 48,   /* tiles in a block of the gradient: all of the sums are added to for each */
   GRADIENT_CHANNELS = 64 /* channels of x in a chunk of the gradient: dy is transformed again for each */
 };
@@ -32,11 +33,26 @@ typedef struct {
   ptrdiff_t n, h, w, c, p, q, f, pad_top, pad_left;
 } sizes;
 
+_Static_assert(sizeof(fnn_winograd_conv2d_dims) == sizeof(fnn_winograd_input_gradient_dims) &&
+                   sizeof(fnn_winograd_conv2d_dims) == offsetof(fnn_winograd_kernel_gradient_dims, images),
+               "the steps share their sizes");
+
+static sizes sizes_of(const fnn_step *step) {
+  const fnn_winograd_conv2d_dims *d = (const fnn_winograd_conv2d_dims *)step->dim;
+  return (sizes){d->n, d->h, d->w, d->c, d->p, d->q, d->f, d->pad_top, d->pad_left};
+}
+
 static ptrdiff_t tile_rows(const sizes *v) { return fnn_ceil_div(v->p, TILE); }
 static ptrdiff_t tile_columns(const sizes *v) { return fnn_ceil_div(v->q, TILE); }
 
 /* Elements of a plane of `rows` tiles or channels. */
 static ptrdiff_t plane(ptrdiff_t rows, ptrdiff_t columns) { return fnn_add(fnn_multiply(rows, columns), LINE); }
+
+/* For a block of tiles: the planes of c and of f channels, and a pixel of each. */
+static ptrdiff_t scratch_bytes(ptrdiff_t block, ptrdiff_t c, ptrdiff_t f) {
+  const ptrdiff_t planes = fnn_multiply(POINTS, fnn_add(plane(block, c), plane(block, f)));
+  return fnn_multiply(fnn_add(planes, fnn_add(c, f)), (ptrdiff_t)sizeof(float));
+}
 
 static const char *check(const sizes *v) {
   const fnn_axis rows = {v->h, v->p, TAPS, 1, 1, v->pad_top}, columns = {v->w, v->q, TAPS, 1, 1, v->pad_left};
@@ -82,28 +98,27 @@ const char *fnn_winograd_kernel_prepare(fnn_step *step) {
   const ptrdiff_t count = fnn_multiply(d->c, d->f);
   if (!fnn_holds(step, 0, FNN_PRODUCT(TAPS, TAPS, count))) return "winograd_kernel: w is too small for its sizes";
   if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, count))) return "winograd_kernel: u is too small for its sizes";
-  if (d->turned < 0 || d->turned > 1) return "winograd_kernel: turned must be 0 or 1";
   step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
-  step->scratch_bytes = 0;
+  step->scratch_bytes = POINTS * (KERNEL_BLOCK + LINE) * (ptrdiff_t)sizeof(float);
   step->work = 3 * (double)count;
   return NULL;
 }
 
 void fnn_winograd_kernel_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_winograd_kernel_dims *d = (const fnn_winograd_kernel_dims *)step->dim;
-  const ptrdiff_t count = d->c * d->f, begin = chunk * KERNEL_CHUNK;
-  const float *w = (const float *)fnn_pointer(step, worker, 0) + begin, *tap[TAPS * TAPS];
-  float *u = (float *)fnn_pointer(step, worker, 1) + begin;
-  for (int i = 0; i < TAPS * TAPS; i++) tap[i] = w + (d->turned ? TAPS * TAPS - 1 - i : i) * count;
-  fnn_kernel->winograd_kernel(tap, fnn_min(KERNEL_CHUNK, count - begin), u, count);
+  const ptrdiff_t count = d->c * d->f, end = fnn_min(count, (chunk + 1) * KERNEL_CHUNK);
+  const float *w = fnn_pointer(step, worker, 0), *tap[TAPS * TAPS];
+  float *u = fnn_pointer(step, worker, 1), *planes = (float *)worker->scratch;
+  for (ptrdiff_t i = chunk * KERNEL_CHUNK; i < end; i += KERNEL_BLOCK) {
+    const ptrdiff_t some = fnn_min(KERNEL_BLOCK, end - i);
+    for (int t = 0; t < TAPS * TAPS; t++) tap[t] = w + t * count + i;
+    fnn_kernel->winograd_kernel(tap, some, planes, KERNEL_BLOCK + LINE);
+    for (ptrdiff_t point = 0; point < POINTS; point++)
+      memcpy(u + point * count + i, planes + point * (KERNEL_BLOCK + LINE), (size_t)some * sizeof *u);
+  }
 }
 
 /* ---- the convolution ------------------------------------------------------------------------------------------ */
-
-static sizes conv_sizes(const fnn_step *step) {
-  const fnn_winograd_conv2d_dims *d = (const fnn_winograd_conv2d_dims *)step->dim;
-  return (sizes){d->n, d->h, d->w, d->c, d->p, d->q, d->f, d->pad_top, d->pad_left};
-}
 
 /* Nanoseconds: products and transforms. */
 static double work(const sizes *v) {
@@ -121,19 +136,35 @@ static ptrdiff_t block_tiles(const sizes *v) {
 static ptrdiff_t chunk_tile_rows(const sizes *v) { return fnn_max(1, block_tiles(v) / fnn_max(1, tile_columns(v))); }
 
 const char *fnn_winograd_conv2d_prepare(fnn_step *step) {
-  const sizes v = conv_sizes(step);
+  const sizes v = sizes_of(step);
   const char *problem = check(&v);
   if (problem) return problem;
-  const ptrdiff_t count = FNN_PRODUCT(v.n, v.p, v.q, v.f), block = block_tiles(&v);
+  const ptrdiff_t count = FNN_PRODUCT(v.n, v.p, v.q, v.f);
   if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.h, v.w, v.c))) return "winograd_conv2d: x is too small for its sizes";
   if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, v.c, v.f))) return "winograd_conv2d: u is too small for its sizes";
   if (!fnn_holds(step, 2, count)) return "winograd_conv2d: y is too small for its sizes";
   if (!fnn_epilogue_fits(step, count)) return "winograd_conv2d: the epilogue does not run over the output";
-  const ptrdiff_t planes = fnn_multiply(POINTS, fnn_add(plane(block, v.c), plane(block, v.f)));
   step->chunks = count == 0 ? 0 : fnn_ceil_div(fnn_multiply(v.n, tile_rows(&v)), chunk_tile_rows(&v));
-  step->scratch_bytes = fnn_multiply(fnn_add(planes, fnn_add(v.c, v.f)), (ptrdiff_t)sizeof(float));
+  step->scratch_bytes = scratch_bytes(block_tiles(&v), v.c, v.f);
   step->work = work(&v);
   return step->scratch_bytes < 0 ? "winograd_conv2d: sizes overflow" : NULL;
+}
+
+/* products (rows x n) = planes (rows x k) . u (k x n), for all points */
+static void multiply(const float *planes, ptrdiff_t plane_size, ptrdiff_t rows, ptrdiff_t k, const float *u,
+                     ptrdiff_t n, float *products, ptrdiff_t product_size) {
+  for (ptrdiff_t point = 0; point < POINTS; point++)
+    fnn_gemm_blocked(&(fnn_gemm){.m = rows,
+                                 .n = n,
+                                 .k = k,
+                                 .batch = 1,
+                                 .a = planes + point * plane_size,
+                                 .a_row = k,
+                                 .a_col = 1,
+                                 .b = u + point * k * n,
+                                 .b_row = n,
+                                 .c = products + point * product_size,
+                                 .c_row = n});
 }
 
 /* Tiles first .. first+count-1, at most a block. */
@@ -148,18 +179,7 @@ static void conv_tiles(const sizes *v, const float *x, const float *u, float *y,
     find_inputs(v, x, place_of(v, first + i), zeros, pixel);
     fnn_kernel->winograd_input(pixel, c, planes + i * c, input);
   }
-  for (ptrdiff_t point = 0; point < POINTS; point++)
-    fnn_gemm_blocked(&(fnn_gemm){.m = count,
-                                 .n = f,
-                                 .k = c,
-                                 .batch = 1,
-                                 .a = planes + point * input,
-                                 .a_row = c,
-                                 .a_col = 1,
-                                 .b = u + point * c * f,
-                                 .b_row = f,
-                                 .c = products + point * output,
-                                 .c_row = f});
+  multiply(planes, input, count, c, u, f, products, output);
   for (ptrdiff_t i = 0; i < count; i++) {
     const float *pixel[TILE * TILE];
     find_outputs(v, y, place_of(v, first + i), unwanted, pixel);
@@ -174,7 +194,7 @@ static void finish_row(const fnn_step *step, const fnn_worker *worker, const siz
 }
 
 void fnn_winograd_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const sizes v = conv_sizes(step);
+  const sizes v = sizes_of(step);
   const float *x = fnn_pointer(step, worker, 0), *u = fnn_pointer(step, worker, 1);
   float *y = fnn_pointer(step, worker, 2);
   const ptrdiff_t rows = chunk_tile_rows(&v), columns = tile_columns(&v), block = block_tiles(&v);
@@ -186,18 +206,82 @@ void fnn_winograd_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptr
   }
 }
 
-/* ---- the gradient for the kernel ------------------------------------------------------------------------------ */
+/* ---- the gradient for the input ------------------------------------------------------------------------------- */
 
-static sizes gradient_sizes(const fnn_step *step) {
-  const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
-  return (sizes){d->n, d->h, d->w, d->c, d->p, d->q, d->f, d->pad_top, d->pad_left};
+/* Images in one chunk: their tiles overlap in dx, and are added in order. */
+static ptrdiff_t chunk_images(const sizes *v) {
+  return fnn_max(1, block_tiles(v) / fnn_max(1, FNN_PRODUCT(tile_rows(v), tile_columns(v))));
 }
+
+const char *fnn_winograd_input_gradient_prepare(fnn_step *step) {
+  const sizes v = sizes_of(step);
+  const char *problem = check(&v);
+  if (problem) return problem;
+  const ptrdiff_t count = FNN_PRODUCT(v.n, v.h, v.w, v.c);
+  if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.p, v.q, v.f))) return "winograd_input_gradient: dy is too small";
+  if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, v.f, v.c))) return "winograd_input_gradient: u is too small";
+  if (!fnn_holds(step, 2, count)) return "winograd_input_gradient: dx is too small for its sizes";
+  if (!fnn_epilogue_fits(step, count)) return "winograd_input_gradient: the epilogue does not run over dx";
+  step->chunks = count == 0 ? 0 : fnn_ceil_div(v.n, chunk_images(&v));
+  step->scratch_bytes = scratch_bytes(block_tiles(&v), v.c, v.f);
+  step->work = work(&v);
+  return step->scratch_bytes < 0 ? "winograd_input_gradient: sizes overflow" : NULL;
+}
+
+/* Rows of dx, counted through the images, before the one that is `beyond` the first row of inputs of a row of tiles;
+ * for the first row of an image, the rows of the images before. */
+static ptrdiff_t rows_before(const sizes *v, ptrdiff_t tile_row, ptrdiff_t beyond) {
+  const ptrdiff_t image = tile_row / tile_rows(v), row = tile_row % tile_rows(v);
+  if (row == 0) return image * v->h;
+  return image * v->h + fnn_max(0, fnn_min(v->h, row * TILE - v->pad_top + beyond));
+}
+
+/* Adds what tiles first .. first+count-1, at most a block, say about dx. */
+static void input_gradient_tiles(const sizes *v, const float *dy, const float *u, float *dx, ptrdiff_t first,
+                                 ptrdiff_t count, float *scratch) {
+  const ptrdiff_t c = v->c, f = v->f, input = plane(count, c), output = plane(count, f);
+  float *planes = scratch, *products = planes + POINTS * output, *zeros = products + POINTS * input;
+  float *unwanted = zeros + f;
+  memset(zeros, 0, (size_t)(f + c) * sizeof *zeros);
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float *pixel[TILE * TILE];
+    find_outputs(v, dy, place_of(v, first + i), zeros, pixel);
+    fnn_kernel->winograd_output_gradient(pixel, f, planes + i * f, output);
+  }
+  multiply(planes, output, count, f, u, c, products, input);
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const float *pixel[INPUT * INPUT];
+    find_inputs(v, dx, place_of(v, first + i), unwanted, pixel);
+    fnn_kernel->winograd_input_gradient(products + i * c, input, c, (float *const *)pixel);
+  }
+}
+
+/* Rows of dx are cleared when a row of tiles first reaches them, and finished when the next will not. */
+void fnn_winograd_input_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const sizes v = sizes_of(step);
+  const float *dy = fnn_pointer(step, worker, 0), *u = fnn_pointer(step, worker, 1);
+  float *dx = fnn_pointer(step, worker, 2);
+  const ptrdiff_t columns = tile_columns(&v), each = tile_rows(&v) * columns, images = chunk_images(&v);
+  const ptrdiff_t end = fnn_min(v.n, (chunk + 1) * images) * each, row = v.w * v.c;
+  ptrdiff_t cleared = chunk * images * v.h, finished = cleared;
+  for (ptrdiff_t tile = chunk * images * each, stop; tile < end; tile = stop) {
+    stop = fnn_min(tile + block_tiles(&v), end);
+    const ptrdiff_t reached = rows_before(&v, fnn_ceil_div(stop, columns), INPUT - TILE);
+    memset(dx + cleared * row, 0, (size_t)((reached - cleared) * row) * sizeof *dx);
+    input_gradient_tiles(&v, dy, u, dx, tile, stop - tile, (float *)worker->scratch);
+    const ptrdiff_t done = rows_before(&v, stop / columns, 0);
+    fnn_epilogue(step, worker, finished * row, done * row);
+    cleared = reached, finished = done;
+  }
+}
+
+/* ---- the gradient for the kernel ------------------------------------------------------------------------------ */
 
 static ptrdiff_t channel_blocks(const sizes *v) { return fnn_ceil_div(v->c, GRADIENT_CHANNELS); }
 
 const char *fnn_winograd_kernel_gradient_prepare(fnn_step *step) {
   const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
-  const sizes v = gradient_sizes(step);
+  const sizes v = sizes_of(step);
   const char *problem = check(&v);
   if (problem) return problem;
   if (d->images < 1) return "winograd_kernel_gradient: images must be at least 1";
@@ -205,10 +289,8 @@ const char *fnn_winograd_kernel_gradient_prepare(fnn_step *step) {
   if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.h, v.w, v.c))) return "winograd_kernel_gradient: x is too small";
   if (!fnn_holds(step, 1, FNN_PRODUCT(v.n, v.p, v.q, v.f))) return "winograd_kernel_gradient: dy is too small";
   if (!fnn_holds(step, 2, partial)) return "winograd_kernel_gradient: partial is too small";
-  const ptrdiff_t c = fnn_min(v.c, GRADIENT_CHANNELS), input = plane(GRADIENT_BLOCK, c);
-  const ptrdiff_t planes = fnn_multiply(POINTS, fnn_add(input, plane(GRADIENT_BLOCK, v.f)));
   step->chunks = partial == 0 ? 0 : groups * channel_blocks(&v);
-  step->scratch_bytes = fnn_multiply(fnn_add(planes, fnn_add(v.c, v.f)), (ptrdiff_t)sizeof(float));
+  step->scratch_bytes = scratch_bytes(GRADIENT_BLOCK, fnn_min(v.c, GRADIENT_CHANNELS), v.f);
   step->work = work(&v);
   return step->scratch_bytes < 0 ? "winograd_kernel_gradient: sizes overflow" : NULL;
 }
@@ -245,7 +327,7 @@ static void gradient_tiles(const sizes *v, const float *x, const float *dy, ptrd
 
 void fnn_winograd_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
-  const sizes v = gradient_sizes(step);
+  const sizes v = sizes_of(step);
   const ptrdiff_t blocks = channel_blocks(&v), group = chunk / blocks, c = chunk % blocks * GRADIENT_CHANNELS;
   const ptrdiff_t channels = fnn_min(GRADIENT_CHANNELS, v.c - c), each = tile_rows(&v) * tile_columns(&v);
   const ptrdiff_t begin = group * d->images * each, end = fnn_min(v.n, (group + 1) * d->images) * each;

@@ -3,7 +3,8 @@
  * A tile of 4x4 outputs Y of a 3x3 kernel W on the 6x6 inputs X is Y = A'[(G W G') * (B' X B)]A with * element by
  * element (Lavin and Gray, arXiv 1509.09308): 36 multiplications in place of 144.  A, B, G belong to polynomials that
  * are multiplied at the places 0, P, -P, Q, -Q and infinity.  P = 5/8, Q = 3/2 lose half as much to rounding as the usual 1 and
- * 2; B and A are exact in float32.  The gradient for W is the transposed map, G'[(A dY A') * (B' X B)]G.
+ * 2; B and A are exact in float32.  The gradients are the transposed maps,
+ * G'[(A dY A') * (B' X B)]G for W and B[(G W G') * (A dY A')]B' for X, added up where tiles of X overlap.
  *
  * Each function gets the addresses of the pixels of its tile, so that places outside an image may lie anywhere, and
  * `point`, the elements between the 36 planes of transformed values. */
@@ -47,6 +48,20 @@ FNN_INLINE void winograd_b(vf x[6]) {
   x[3] = vf_fma(q, odd_q, even_q);
   x[4] = vf_fnma(q, odd_q, even_q);
   x[5] = last;
+}
+
+/* x <- B x */
+FNN_INLINE void winograd_b_transposed(vf x[6]) {
+  const vf p2 = vf_set1(WINOGRAD_P2), q2 = vf_set1(WINOGRAD_Q2);
+  const vf sum = vf_set1(WINOGRAD_P2 + WINOGRAD_Q2), product = vf_set1(WINOGRAD_P2 * WINOGRAD_Q2);
+  const vf even_p = vf_add(x[1], x[2]), odd_p = vf_mul(vf_set1(WINOGRAD_P), vf_sub(x[1], x[2]));
+  const vf even_q = vf_add(x[3], x[4]), odd_q = vf_mul(vf_set1(WINOGRAD_Q), vf_sub(x[3], x[4]));
+  const vf first = x[0], last = x[5];
+  x[0] = vf_mul(product, first);
+  x[1] = vf_fnma(p2, odd_q, vf_fnma(q2, odd_p, vf_mul(product, last)));
+  x[2] = vf_neg(vf_fma(p2, even_q, vf_fma(q2, even_p, vf_mul(sum, first))));
+  x[3] = vf_fnma(sum, last, vf_add(odd_p, odd_q));
+  x[4] = vf_add(first, vf_add(even_p, even_q));
 }
 
 /* The first four of x <- A' x */
@@ -103,40 +118,60 @@ FNN_INLINE void winograd_g_transposed(vf x[6]) {
   x[2] = vf_fma(vf_set1(WINOGRAD_Q2), even_q, vf_fma(vf_set1(WINOGRAD_P2), even_p, x[5]));
 }
 
-/* ---- along both: `in` x `in` values to `out` x `out` ---------------------------------------------------------- */
+/* ---- along both ----------------------------------------------------------------------------------------------- */
 
 typedef void winograd_axis(vf x[6]);
 
-FNN_INLINE void winograd_both(winograd_axis *along, vf x[6][6], int in, int out) {
-  for (int j = 0; j < in; j++) {
-    vf column[6];
-    for (int i = 0; i < in; i++) column[i] = x[i][j];
-    along(column);
-    for (int i = 0; i < out; i++) x[i][j] = column[i];
-  }
-  for (int i = 0; i < out; i++) along(x[i]);
-}
+/* Columns, then rows: unrolled, these loops would hold more values than there are registers. */
+#if defined(__clang__)
+#define WINOGRAD_ROLLED _Pragma("clang loop unroll(disable)")
+#elif defined(__GNUC__)
+#define WINOGRAD_ROLLED _Pragma("GCC unroll 1")
+#else
+#define WINOGRAD_ROLLED
+#endif
 
-/* Pixels of an image, in x in of them, to the 36 planes. */
+/* in x in pixels to the 36 planes. */
 FNN_INLINE void winograd_spread(ptrdiff_t ch, ptrdiff_t count, winograd_axis *along, int in, const float *const *pixel,
                                 float *to, ptrdiff_t point) {
-  vf x[6][6];
-  for (int i = 0; i < in; i++)
-    for (int j = 0; j < in; j++) x[i][j] = winograd_load(pixel[i * in + j] + ch, count);
-  winograd_both(along, x, in, 6);
-  for (int i = 0; i < 6; i++)
-    for (int j = 0; j < 6; j++) winograd_store(to + (i * 6 + j) * point + ch, x[i][j], count);
+  vf half[6][6];
+  WINOGRAD_ROLLED
+  for (int j = 0; j < in; j++) {
+    vf x[6];
+    for (int i = 0; i < in; i++) x[i] = winograd_load(pixel[i * in + j] + ch, count);
+    along(x);
+    for (int i = 0; i < 6; i++) half[i][j] = x[i];
+  }
+  WINOGRAD_ROLLED
+  for (int i = 0; i < 6; i++) {
+    vf x[6];
+    for (int j = 0; j < in; j++) x[j] = half[i][j];
+    along(x);
+    for (int j = 0; j < 6; j++) winograd_store(to + (i * 6 + j) * point + ch, x[j], count);
+  }
 }
 
-/* The 36 planes to out x out pixels. */
-FNN_INLINE void winograd_gather(ptrdiff_t ch, ptrdiff_t count, winograd_axis *along, int out, const float *from,
-                                ptrdiff_t point, float *const *pixel) {
-  vf x[6][6];
-  for (int i = 0; i < 6; i++)
-    for (int j = 0; j < 6; j++) x[i][j] = winograd_load(from + (i * 6 + j) * point + ch, count);
-  winograd_both(along, x, 6, out);
-  for (int i = 0; i < out; i++)
-    for (int j = 0; j < out; j++) winograd_store(pixel[i * out + j] + ch, x[i][j], count);
+/* The 36 planes to, or with `add` onto, out x out pixels. */
+FNN_INLINE void winograd_gather(ptrdiff_t ch, ptrdiff_t count, winograd_axis *along, int out, int add,
+                                const float *from, ptrdiff_t point, float *const *pixel) {
+  vf half[6][6];
+  WINOGRAD_ROLLED
+  for (int j = 0; j < 6; j++) {
+    vf x[6];
+    for (int i = 0; i < 6; i++) x[i] = winograd_load(from + (i * 6 + j) * point + ch, count);
+    along(x);
+    for (int i = 0; i < out; i++) half[i][j] = x[i];
+  }
+  WINOGRAD_ROLLED
+  for (int i = 0; i < out; i++) {
+    vf x[6];
+    for (int j = 0; j < 6; j++) x[j] = half[i][j];
+    along(x);
+    for (int j = 0; j < out; j++) {
+      float *to = pixel[i * out + j] + ch;
+      winograd_store(to, add ? vf_add(winograd_load(to, count), x[j]) : x[j], count);
+    }
+  }
 }
 
 static void winograd_input(const float *const *pixel, ptrdiff_t channels, float *v, ptrdiff_t point)
@@ -146,12 +181,17 @@ static void winograd_input(const float *const *pixel, ptrdiff_t channels, float 
             WINOGRAD_EACH(channels, winograd_spread, winograd_g, 3, tap, u, point)
 
                 static void winograd_output(const float *m, ptrdiff_t point, ptrdiff_t channels, float *const *pixel)
-                    WINOGRAD_EACH(channels, winograd_gather, winograd_a, 4, m, point, pixel)
+                    WINOGRAD_EACH(channels, winograd_gather, winograd_a, 4, 0, m, point, pixel)
 
-                        static void winograd_output_gradient(const float *const *pixel, ptrdiff_t channels, float *m,
-                                                             ptrdiff_t point)
-                            WINOGRAD_EACH(channels, winograd_spread, winograd_a_transposed, 4, pixel, m, point)
+                        static void winograd_input_gradient(const float *v, ptrdiff_t point, ptrdiff_t channels,
+                                                            float *const *pixel)
+                            WINOGRAD_EACH(channels, winograd_gather, winograd_b_transposed, 6, 1, v, point, pixel)
 
-                                static void winograd_kernel_gradient(const float *u, ptrdiff_t point,
-                                                                     ptrdiff_t channels, float *const *tap)
-                                    WINOGRAD_EACH(channels, winograd_gather, winograd_g_transposed, 3, u, point, tap)
+                                static void winograd_output_gradient(const float *const *pixel, ptrdiff_t channels,
+                                                                     float *m, ptrdiff_t point)
+                                    WINOGRAD_EACH(channels, winograd_spread, winograd_a_transposed, 4, pixel, m, point)
+
+                                        static void winograd_kernel_gradient(const float *u, ptrdiff_t point,
+                                                                             ptrdiff_t channels, float *const *tap)
+                                            WINOGRAD_EACH(channels, winograd_gather, winograd_g_transposed, 3, 0, u,
+                                                          point, tap)

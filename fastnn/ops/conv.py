@@ -111,8 +111,8 @@ class Conv2D(_Convolution):
 
     def lower(self, lowering, instruction):
         sizes = self.geometry(*self.shapes(instruction), **instruction.attributes)
-        if winograd.wins(sizes, (sizes["p"], sizes["q"])):
-            winograd.lower_conv(lowering, instruction, *instruction.inputs, winograd.forward(sizes))
+        if winograd.wins(sizes):
+            winograd.lower_conv(lowering, instruction, *instruction.inputs, sizes)
         else:
             lowering.step("conv2d", instruction.inputs, instruction.outputs, sizes, instruction)
 
@@ -153,8 +153,8 @@ class Conv2DInputGradient(_Convolution):
         r, s, c, f = w.shape
         groups = attributes["groups"]
         turned = lowering.rearranged(w, (r, s, groups, f // groups, c), (s * c * f, c * f, f // groups, 1, f))
-        if winograd.wins(sizes, (sizes["h"], sizes["w"])):
-            winograd.lower_conv(lowering, instruction, dy, turned, winograd.backward(sizes), turned=1)
+        if winograd.wins(sizes):
+            winograd.lower_conv(lowering, instruction, dy, turned, sizes, "winograd_input_gradient")
         else:
             lowering.step("conv2d_input_gradient", (dy, turned), instruction.outputs, sizes, instruction)
 
@@ -185,8 +185,8 @@ class Conv2DKernelGradient(_Convolution):
     def lower(self, lowering, instruction):
         attributes = {k: v for k, v in instruction.attributes.items() if k != "shape"}
         sizes = self.geometry(*self.shapes(instruction), **attributes)
-        if winograd.wins(sizes, (sizes["p"], sizes["q"])):
-            winograd.lower_kernel_gradient(lowering, instruction, winograd.forward(sizes))
+        if winograd.wins(sizes):
+            winograd.lower_kernel_gradient(lowering, instruction, sizes)
         else:
             lower_partial_sums(lowering, "conv2d_kernel_gradient", instruction, sizes)
 

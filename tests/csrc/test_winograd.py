@@ -10,8 +10,9 @@ from csrc.running import check_epilogue, gamma, normals, run, run_all_threads
 from csrc.test_conv import Conv, forward, input_gradient, kernel_gradient, shapes, turned
 
 PLACES = (0.0, 0.625, -0.625, 1.5, -1.5)
-B_ROUNDINGS, G_ROUNDINGS, A_ROUNDINGS = 4, 5, 4  # of the longest way through one transform along one axis, without
-A_TURNED_ROUNDINGS, G_TURNED_ROUNDINGS = 4, 6  # fused multiply-adds; a rounded constant is one more
+# Roundings on the longest way through a transform along one axis without fused multiply-adds; a rounded constant is one.
+B_ROUNDINGS, G_ROUNDINGS, A_ROUNDINGS = 4, 5, 4
+B_TURNED_ROUNDINGS, G_TURNED_ROUNDINGS, A_TURNED_ROUNDINGS = 5, 6, 4
 
 
 def matrices():
@@ -60,6 +61,21 @@ def gradient_sentence(v, x, dy, a=A, g=G, b=B):
     return np.einsum("ai,bj,nPQabc,nPQabf->ijcf", g, g, points, gradients, optimize=True)
 
 
+def input_gradient_sentence(v, dy, w, a=A, g=G, b=B):
+    """dx by the algorithm, for any matrices."""
+    rows, columns = -(-v.p // 4), -(-v.q // 4)
+    gradients = np.einsum("pa,qb,nPQpqf->nPQabf", a, a, tiles(dy, 4, rows, columns), optimize=True)
+    kernel = np.einsum("ai,bj,ijcf->abcf", g, g, w, optimize=True)
+    parts = np.einsum("ai,bj,nPQabf,abcf->nPQijc", b, b, gradients, kernel, optimize=True)
+    above, left = 4 + max(-v.pad[0], 0), 4 + max(-v.pad[1], 0)
+    dx = np.zeros((v.n, above + v.h + 4 * rows + 8, left + v.w + 4 * columns + 8, v.c))
+    for i in range(rows):
+        for j in range(columns):
+            top, side = above + 4 * i - v.pad[0], left + 4 * j - v.pad[1]
+            dx[:, top : top + 6, side : side + 6] += parts[:, i, j]
+    return dx[:, above : above + v.h, left : left + v.w]
+
+
 def absolute(*arrays):
     return [np.abs(array) for array in arrays]
 
@@ -73,8 +89,8 @@ def dims(v, **more):
     return {name: size for name, size in v.dims().items() if name in names} | more
 
 
-def convolve(v, x, w, turned=0):
-    (u,) = run_all_threads("winograd_kernel", {"c": v.c, "f": v.f, "turned": turned}, [w], [(36, v.c, v.f)])
+def convolve(v, x, w):
+    (u,) = run_all_threads("winograd_kernel", {"c": v.c, "f": v.f}, [w], [(36, v.c, v.f)])
     (y,) = run_all_threads("winograd_conv2d", dims(v), [x, u], [(v.n, v.p, v.q, v.f)])
     return y
 
@@ -94,6 +110,7 @@ CASES = [
     Conv(2, 5, 9, 9, 7, 3, 3, pad=(2, 0)),
     Conv(1, 7, 450, 5, 8, 3, 3, pad=(1, 1)),  # a row of tiles longer than a block
     Conv(2, 9, 10, 4, 5, 3, 3, pad=(-1, -2)),  # a crop
+    Conv(4, 8, 11, 6, 9, 3, 3, extra=1),  # windows that end beyond x
     Conv(1, 6, 6, 600, 20, 3, 3),  # several passes over the channels
     Conv(20, 6, 6, 70, 20, 3, 3, pad=(1, 1)),  # several blocks and chunks
 ]
@@ -101,9 +118,11 @@ CASES = [
 
 def test_the_sentences_are_the_convolution(rng):
     """The bounds below are for the right thing: in float64 the algorithm gives the convolution."""
-    for v in CASES[:6]:
+    for v in (*CASES[:6], CASES[7]):
         x, w, dy = (rng.standard_normal(shape) for shape in shapes(v))
         np.testing.assert_allclose(sentence(v, x, w), forward(v, x, w), rtol=0, atol=1e-11)
+        expected = input_gradient(v, dy, w)
+        np.testing.assert_allclose(input_gradient_sentence(v, dy, w), expected, rtol=0, atol=1e-11)
         np.testing.assert_allclose(gradient_sentence(v, x, dy), kernel_gradient(v, x, dy), rtol=0, atol=1e-11)
 
 
@@ -117,14 +136,16 @@ def test_forward(isa, rng, case):
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_input_gradient(isa, rng, case):
-    """dx is a convolution of dy with the turned, transposed kernel."""
-    _, w_shape, y_shape = shapes(case)
+    x_shape, w_shape, y_shape = shapes(case)
     w, dy = normals(rng, *w_shape), normals(rng, *y_shape)
-    back = case._replace(h=case.p, w=case.q, c=case.f, f=case.c, pad=(2 - case.pad[0], 2 - case.pad[1]))
-    transposed = np.ascontiguousarray(turned(case, w)[:, :, 0])
-    dx = convolve(back, dy, transposed, turned=1)
-    error = np.abs(dx - input_gradient(case, *doubles(dy, w)))
-    assert (error <= conv_bound(back, dy, transposed[::-1, ::-1])).all()
+    sizes = {"c": case.f, "f": case.c}
+    (u,) = run("winograd_kernel", sizes, [turned(case, w)], [(36, case.f, case.c)])
+    (dx,) = run_all_threads("winograd_input_gradient", dims(case), [dy, u], [x_shape])
+    overlapping = 4
+    roundings = case.f + 1 + 2 * (A_TURNED_ROUNDINGS + G_ROUNDINGS + B_TURNED_ROUNDINGS) + overlapping
+    bound = gamma(roundings) * input_gradient_sentence(case, *absolute(*doubles(dy, w), A, G, B))
+    assert (np.abs(dx - input_gradient(case, *doubles(dy, w))) <= bound).all()
+    check_epilogue("winograd_input_gradient", dims(case), [dy, u], x_shape, rng)
 
 
 @pytest.mark.parametrize("images", [1, 2, 50])
@@ -143,11 +164,11 @@ def test_kernel_gradient(isa, rng, case, images):
     assert (np.abs(dw - kernel_gradient(case, *doubles(x, dy))) <= bound).all()
 
 
-@pytest.mark.parametrize("case", [CASES[i] for i in (0, 2, 6, 9)], ids=str)
+@pytest.mark.parametrize("case", [CASES[i] for i in (0, 2, 6, -1)], ids=str)
 def test_epilogue(isa, rng, case):
     x_shape, w_shape, y_shape = shapes(case)
     x, w = normals(rng, *x_shape), normals(rng, *w_shape)
-    (u,) = run("winograd_kernel", {"c": case.c, "f": case.f, "turned": 0}, [w], [(36, case.c, case.f)])
+    (u,) = run("winograd_kernel", {"c": case.c, "f": case.f}, [w], [(36, case.c, case.f)])
     check_epilogue("winograd_conv2d", dims(case), [x, u], y_shape, rng)
 
 
@@ -174,12 +195,14 @@ def test_typical_error_is_that_of_the_direct_kernel_within_a_factor_of_four(isa,
     [{"n": 3}, {"h": 9}, {"c": 4}, {"p": 7}, {"q": 7}, {"f": 6}, {"n": -1}, {"p": 0}, {"h": 1 << 62},
      {"pad_top": 2**63 - 1}, {"pad_left": -(2**63)}],
 )  # fmt: skip
-@pytest.mark.parametrize("step", ["winograd_conv2d", "winograd_kernel_gradient"])
+@pytest.mark.parametrize("step", ["winograd_conv2d", "winograd_input_gradient", "winograd_kernel_gradient"])
 def test_refuses_sizes_beyond_the_operands(step, change):
     v = Conv(2, 8, 8, 3, 5, 3, 3)
     x, _, y = (np.zeros(shape, np.float32) for shape in shapes(v))
     u = np.zeros((36, v.c, v.f), np.float32)
-    arrays = {"winograd_conv2d": [x, u, y], "winograd_kernel_gradient": [x, y, u]}[step]
+    arrays = {
+        "winograd_conv2d": [x, u, y], "winograd_input_gradient": [y, u, x], "winograd_kernel_gradient": [x, y, u],
+    }[step]  # fmt: skip
     sizes = dims(v, images=2) if step == "winograd_kernel_gradient" else dims(v)
     run(step, sizes, arrays[:2], [arrays[2].shape])
     with pytest.raises(ValueError, match="winograd"):
@@ -189,10 +212,9 @@ def test_refuses_sizes_beyond_the_operands(step, change):
 @pytest.mark.parametrize(
     ("step", "sizes", "shape", "result"),
     [
-        ("winograd_kernel", {"c": 4, "f": 5, "turned": 0}, (3, 3, 3, 5), (36, 4, 5)),
-        ("winograd_kernel", {"c": 4, "f": 5, "turned": 0}, (3, 3, 4, 5), (36, 3, 5)),
-        ("winograd_kernel", {"c": 4, "f": 5, "turned": 2}, (3, 3, 4, 5), (36, 4, 5)),
-        ("winograd_kernel", {"c": 1 << 62, "f": 5, "turned": 0}, (3, 3, 4, 5), (36, 4, 5)),
+        ("winograd_kernel", {"c": 4, "f": 5}, (3, 3, 3, 5), (36, 4, 5)),
+        ("winograd_kernel", {"c": 4, "f": 5}, (3, 3, 4, 5), (36, 3, 5)),
+        ("winograd_kernel", {"c": 1 << 62, "f": 5}, (3, 3, 4, 5), (36, 4, 5)),
         ("winograd_kernel_gradient_sum", {"groups": 2, "c": 4, "f": 5}, (36, 4, 5), (3, 3, 4, 5)),
         ("winograd_kernel_gradient_sum", {"groups": 0, "c": 4, "f": 5}, (36, 4, 5), (3, 3, 4, 5)),
         ("winograd_kernel_gradient_sum", {"groups": 1, "c": 4, "f": 6}, (36, 4, 6), (3, 3, 4, 5)),

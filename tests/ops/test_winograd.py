@@ -9,7 +9,7 @@ from fastnn.ops import winograd
 
 WINOGRAD = {
     "forward": ["winograd_kernel", "winograd_conv2d"],
-    "input": ["winograd_kernel", "winograd_conv2d"],
+    "input": ["winograd_kernel", "winograd_input_gradient"],
     "kernel": ["winograd_kernel_gradient", "winograd_kernel_gradient_sum"],
 }
 SMALL = ((4, 9, 9, 32), (3, 3, 32, 48), (4, 7, 7, 48))
