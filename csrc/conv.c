@@ -11,25 +11,34 @@
 #include "gemm.h"
 
 enum {
-  COLUMNS = 64,           /* columns of B that meet all rows of A before the next: a panel stays in cache */
-  LARGE_KERNEL = 1 << 18, /* elements of a kernel that must not be read for every output row, */
-  SHORT_ROW = 64,         /* when that has fewer pixels: */
-  GATHERED = 1 << 17,     /* so many elements are gathered at a time, */
-  GATHERED_MIN = 24,      /* but no fewer and */
-  GATHERED_MAX = 128,     /* no more pixels */
-  PADDED = 1 << 15,       /* elements of padded input in work */
-  CHUNK_WORK = 20000,     /* nanoseconds in a chunk */
-  CHUNK_PIXELS = 96,      /* output pixels in a chunk, or reading a large kernel costs more than using it */
+  COLUMNS = FNN_PACKED_COLUMNS, /* columns of B that meet all rows of A before the next: they stay in cache */
+  LARGE_KERNEL = 1 << 18,       /* elements of a kernel that must not be read for every output row, */
+  SHORT_ROW = 64,               /* when that has fewer pixels: */
+  GATHERED = 1 << 17,           /* so many elements are gathered at a time, */
+  GATHERED_MIN = 24,            /* but no fewer and */
+  GATHERED_MAX = 128,           /* no more pixels */
+  PADDED = 1 << 15,             /* elements of padded input in work */
+  CHUNK_WORK = 20000,           /* nanoseconds in a chunk */
+  CHUNK_PIXELS = 96,            /* output pixels in a chunk, or reading a large kernel costs more than using it */
   MAX_CHUNKS = 64,
   STRIP = 1 << 15 /* output elements written before the epilogue reads them again */
 };
 
 /* ---- output rows whose taps all lie inside -------------------------------------------------------------------- */
 
-/* `rows` output rows; x is what the first tap of the first output reads, x_row the distance of input rows. */
-static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrdiff_t rows, float *y) {
+/* Whether the taps of one kernel row are contiguous in x. */
+static int contiguous_taps(const fnn_conv *v) { return v->groups == 1 && v->columns.dilation == 1; }
+
+/* Floats of the copy of a block of the kernel's columns. */
+static ptrdiff_t packed_kernel(const fnn_conv *v) {
+  return FNN_PRODUCT(contiguous_taps(v) ? v->rows.taps : 1, v->columns.taps, v->c, (ptrdiff_t)COLUMNS);
+}
+
+/* `rows` output rows; x is what the first tap of the first output reads, x_row the distance of input rows.
+ * packed: room for packed_kernel. */
+static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrdiff_t rows, float *y, float *packed) {
   const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups, s = v->columns.taps, w_row = s * v->c * yc;
-  const int run = v->groups == 1 && v->columns.dilation == 1; /* a kernel row is one run of taps */
+  const int run = contiguous_taps(v), packs = run && fnn_gemm_packs(rows * v->columns.out, v->f, yc);
   fnn_gemm g = {.m = v->columns.out,
                 .k = run ? s * v->c : v->c,
                 .batch = run ? v->rows.taps : s,
@@ -42,6 +51,11 @@ static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrd
   for (ptrdiff_t i = 0; i < v->groups * fnn_ceil_div(v->f, COLUMNS); i++) {
     const ptrdiff_t group = i % v->groups, f = i / v->groups * COLUMNS;
     g.n = fnn_min(COLUMNS, v->f - f);
+    if (packs) {
+      g.b = v->w + f;
+      fnn_kernel->pack_b(&g, packed);
+      g.packed = packed;
+    }
     for (ptrdiff_t p = 0; p < rows; p++)
       for (ptrdiff_t r = 0; r < (run ? 1 : v->rows.taps); r++) {
         g.a = x + (p * v->rows.stride + r * v->rows.dilation) * x_row + group * v->c;
@@ -93,13 +107,14 @@ static void conv_image(const fnn_conv *v, const float *image, ptrdiff_t p, ptrdi
   const ptrdiff_t xc = v->c * v->groups, y_row = v->columns.out * v->f * v->groups, x_row = v->columns.in * xc;
   if (!padded(&v->rows) && !padded(&v->columns)) {
     const ptrdiff_t origin = (p * v->rows.stride - v->rows.pad) * x_row - v->columns.pad * xc;
-    conv_inside(v, image + origin, x_row, end - p, y + p * y_row);
+    conv_inside(v, image + origin, x_row, end - p, y + p * y_row, scratch);
     return;
   }
+  float *inside = scratch + packed_kernel(v);
   for (ptrdiff_t rows; p < end; p += rows) {
     rows = fnn_min(padded_rows(v), end - p);
-    pad_rows(v, image, p, rows, scratch);
-    conv_inside(v, scratch, reach(&v->columns, v->columns.out) * xc, rows, y + p * y_row);
+    pad_rows(v, image, p, rows, inside);
+    conv_inside(v, inside, reach(&v->columns, v->columns.out) * xc, rows, y + p * y_row, scratch);
   }
 }
 
@@ -155,7 +170,8 @@ static void conv_gathered(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, flo
                                  .b = v->w,
                                  .b_row = v->f,
                                  .c = v->y + i * v->f,
-                                 .c_row = v->f});
+                                 .c_row = v->f},
+                     scratch + most * k);
   }
 }
 
@@ -178,7 +194,8 @@ static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *
                                  .b = v->w,
                                  .b_row = v->f,
                                  .c = v->y + begin * q * v->f,
-                                 .c_row = v->f});
+                                 .c_row = v->f},
+                     scratch);
     return;
   }
   while (begin < end) {
@@ -207,11 +224,17 @@ fnn_conv fnn_conv_of(const fnn_step *step) {
 
 /* Bytes of scratch that conv_rows needs. */
 static ptrdiff_t conv_scratch(const fnn_conv *v) {
-  if (pointwise(v) || v->columns.out == 0) return 0;
-  if (gathers(v)) return FNN_PRODUCT(gathered_pixels(v), v->rows.taps, v->columns.taps, v->c, (ptrdiff_t)sizeof(float));
-  if (!padded(&v->rows) && !padded(&v->columns)) return 0;
-  return FNN_PRODUCT(reach(&v->rows, padded_rows(v)), reach(&v->columns, v->columns.out), v->c, v->groups,
-                     (ptrdiff_t)sizeof(float));
+  const ptrdiff_t taps = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c), size = sizeof(float);
+  if (v->columns.out == 0) return 0;
+  if (pointwise(v)) return fnn_gemm_scratch(FNN_PRODUCT(v->n, v->rows.out, v->columns.out), v->c);
+  if (gathers(v)) {
+    const ptrdiff_t most = gathered_pixels(v);
+    return fnn_add(FNN_PRODUCT(most, taps, size), fnn_gemm_scratch(most, taps));
+  }
+  const ptrdiff_t packed = fnn_multiply(packed_kernel(v), size);
+  if (!padded(&v->rows) && !padded(&v->columns)) return packed;
+  return fnn_add(
+      packed, FNN_PRODUCT(reach(&v->rows, padded_rows(v)), reach(&v->columns, v->columns.out), v->c, v->groups, size));
 }
 
 double fnn_conv_work(const fnn_conv *v) {

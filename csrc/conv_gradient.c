@@ -5,14 +5,15 @@
 #include "conv.h"
 #include "dispatch.h"
 #include "epilogue.h"
+#include "gemm.h"
 
 enum {
   CHUNK_WORK = 20000, /* nanoseconds in a chunk */
   MAX_CHUNKS = 64,
-  CHUNK_PIXELS = 96, /* pixels in a chunk, or reading the kernel costs more than using it */
-  BAND = 1 << 15,    /* elements of dx that meet all taps before the next */
-  COLUMNS = 64,      /* columns of B that meet all rows of A before the next: a panel stays in cache */
-  DEPTH = 512        /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
+  CHUNK_PIXELS = 96,            /* pixels in a chunk, or reading the kernel costs more than using it */
+  BAND = 1 << 15,               /* elements of dx that meet all taps before the next */
+  COLUMNS = FNN_PACKED_COLUMNS, /* columns of B that meet all rows of A before the next: they stay in cache */
+  DEPTH = 512                   /* pixels of dy in one GEMM: a panel of them stays in the second-level cache */
 };
 
 /* ---- the gradient for the input ------------------------------------------------------------------------------- */
@@ -131,15 +132,16 @@ const char *fnn_conv2d_kernel_gradient_prepare(fnn_step *step) {
   step->chunks = 0;
   if (kernel_elements(&v) > 0 && groups > 0)
     step->chunks = groups * fnn_ceil_div(kernel_gradient_units(&v), kernel_gradient_share(&v, d->images));
-  step->scratch_bytes = 0;
+  step->scratch_bytes =
+      FNN_PRODUCT(fnn_max(DEPTH, v.columns.out), (ptrdiff_t)COLUMNS, (ptrdiff_t)sizeof(float)); /* dy, packed */
   step->work = fnn_conv_work(&v);
-  return NULL;
+  return step->scratch_bytes < 0 ? "conv2d_kernel_gradient: sizes overflow" : NULL;
 }
 
 /* Adds what output rows p .. p+count-1 of one image say about kernel row r, channels f .. f+columns-1 of each group.
  * dw is that kernel row (s, c, f*groups). */
 static void gradient_rows(const fnn_conv *v, const float *x, const float *dy, ptrdiff_t r, ptrdiff_t p, ptrdiff_t count,
-                          ptrdiff_t f, ptrdiff_t columns_of_f, float *dw) {
+                          ptrdiff_t f, ptrdiff_t columns_of_f, float *dw, float *packed) {
   const fnn_axis *rows = &v->rows, *columns = &v->columns;
   const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups;
   const int merged = v->groups == 1 && columns->dilation == 1; /* the taps of a row are contiguous */
@@ -168,6 +170,11 @@ static void gradient_rows(const fnn_conv *v, const float *x, const float *dy, pt
         g.a = x + (fnn_span_input(columns, &qs) + s * columns->dilation) * xc + group * v->c;
         g.b = dy + qs.begin * yc + group * v->f + f;
         g.c = dw + (qs.first + s) * v->c * yc + group * v->f + f;
+        g.packed = NULL;
+        if (fnn_gemm_packs(g.m, g.n, g.b_row)) {
+          fnn_kernel->pack_b(&g, packed);
+          g.packed = packed;
+        }
         fnn_kernel->gemm(&g);
       }
     j = qs.end;
@@ -175,7 +182,7 @@ static void gradient_rows(const fnn_conv *v, const float *x, const float *dy, pt
 }
 
 /* One unit: a kernel row and a block of channels, over the images of a group. */
-static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, float *dw) {
+static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, float *dw, float *packed) {
   const ptrdiff_t blocks = fnn_ceil_div(v->f, COLUMNS), r = unit / blocks, f = unit % blocks * COLUMNS;
   const ptrdiff_t columns_of_f = fnn_min(COLUMNS, v->f - f), yc = v->f * v->groups, taps = v->columns.taps * v->c;
   const ptrdiff_t step = fnn_max(1, DEPTH / fnn_max(v->columns.out, 1));
@@ -187,7 +194,7 @@ static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, f
     const float *x = v->x + image * v->rows.in * v->columns.in * v->c * v->groups;
     const float *dy = v->y + image * v->rows.out * v->columns.out * yc;
     for (ptrdiff_t p = ps.begin; p < ps.end; p += step)
-      gradient_rows(v, x, dy, r, p, fnn_min(step, ps.end - p), f, columns_of_f, dw);
+      gradient_rows(v, x, dy, r, p, fnn_min(step, ps.end - p), f, columns_of_f, dw, packed);
   }
 }
 
@@ -200,5 +207,6 @@ void fnn_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_worker *work
   v.x = (const float *)fnn_pointer(step, worker, 0) + first * v.rows.in * v.columns.in * v.c * v.groups;
   v.y = (float *)fnn_pointer(step, worker, 1) + first * v.rows.out * v.columns.out * v.f * v.groups;
   float *dw = (float *)fnn_pointer(step, worker, 2) + group * kernel_elements(&v);
-  for (ptrdiff_t unit = begin; unit < end; unit++) gradient_unit(&v, unit, fnn_min(d->images, v.n - first), dw);
+  float *packed = (float *)worker->scratch;
+  for (ptrdiff_t unit = begin; unit < end; unit++) gradient_unit(&v, unit, fnn_min(d->images, v.n - first), dw, packed);
 }

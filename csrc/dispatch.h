@@ -11,6 +11,7 @@
 #define FNN_KERNEL(type, name, arguments) type(*name) arguments;
 typedef struct fnn_kernel_table {
   int lanes; /* floats in a vector */
+  int panel; /* columns of C that one tile of gemm spans at most */
 #include "kernels.def"
 } fnn_kernel_table;
 #undef FNN_KERNEL

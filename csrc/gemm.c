@@ -1,6 +1,8 @@
-/* gemm.c: matrix product.  Nothing is packed: B's rows are contiguous already, and A is broadcast, so that its layout
- * hardly matters.  (Measured: 97 to 99 % of the peak of the multiply-add units from 32x784x128 to 512x512x512, where
- * copying A or B first only costs; 85 % at 2048x2048x2048, where a copy would gain a tenth.) */
+/* gemm.c: matrix product.  A is broadcast, so that its layout hardly matters.  B's rows are contiguous already, and
+ * with wide panels nothing is packed (AVX-512: 97 to 99 % of the peak of the multiply-add units from 32x784x128 to
+ * 512x512x512, where copying A or B first only costs).  Narrow panels touch a single cache line of each row of B, and
+ * those lie so far apart that they fall into few sets of the cache: there B is copied into panels, a block of columns
+ * at a time (AVX2: 512x512x512 at 91 instead of 74 GFLOP/s, 128x784x512 at 90 instead of 75). */
 #include "gemm.h"
 
 #include "dispatch.h"
@@ -8,21 +10,47 @@
 #include "step.h"
 
 enum {
+  WIDE_PANEL = 64,     /* panels so wide are read where they are: their rows fill four cache lines each */
+  PACKED_ROWS = 24,    /* fewer rows are not worth a copy of B, */
+  PACKED_WORTH = 8192, /* nor are few rows where those of B lie close together: rows times their distance */
   DEPTH = 512,         /* k of one pass: a panel of B so long stays in the second-level cache */
-  CHUNK_ROWS = 24,     /* a chunk has at least so many rows, or a panel of B is loaded for too few sums, */
-  CHUNK_COLUMNS = 128, /* at least so many columns, for the same reason with A, */
+  CHUNK_ROWS = 96,     /* a chunk has at least so many rows, or a panel of B is loaded for too few sums, */
+  CHUNK_COLUMNS = 64,  /* at least so many columns, for the same reason with A, */
   CHUNK_WORK = 20000,  /* takes at least so many nanoseconds, */
   MAX_CHUNKS = 32      /* and no more than so many are made of one matrix: 8 threads find enough */
 };
 
-void fnn_gemm_blocked(const fnn_gemm *g) {
+int fnn_gemm_packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t b_row) {
+  return fnn_kernel->panel < WIDE_PANEL && columns > fnn_kernel->panel && rows >= PACKED_ROWS &&
+         rows * b_row >= PACKED_WORTH;
+}
+
+ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k) {
+  return m < PACKED_ROWS ? 0 : fnn_multiply(fnn_min(k, DEPTH), FNN_PACKED_COLUMNS * (ptrdiff_t)sizeof(float));
+}
+
+/* One pass, a copy of B in panels before each block of columns. */
+static void gemm_packed(const fnn_gemm *g, float *scratch) {
+  fnn_gemm block = *g;
+  block.packed = scratch;
+  for (ptrdiff_t j = 0; j < g->n; j += FNN_PACKED_COLUMNS) {
+    block.n = fnn_min(FNN_PACKED_COLUMNS, g->n - j);
+    block.b = g->b + j;
+    block.c = g->c + j;
+    fnn_kernel->pack_b(&block, scratch);
+    fnn_kernel->gemm(&block);
+  }
+}
+
+void fnn_gemm_blocked(const fnn_gemm *g, float *scratch) {
   fnn_gemm pass = *g;
   const ptrdiff_t passes = fnn_max(1, fnn_ceil_div(g->k, DEPTH));
+  const int packs = scratch != NULL && fnn_gemm_packs(g->m, g->n, g->b_row);
   for (ptrdiff_t l = 0, i = 0; i < passes; i++) {
     pass.k = g->k / passes + (i < g->k % passes);
     pass.a = g->a + l * g->a_col;
     pass.b = g->b + l * g->b_row;
-    fnn_kernel->gemm(&pass);
+    packs ? gemm_packed(&pass, scratch) : fnn_kernel->gemm(&pass);
     pass.accumulate = 1;
     l += pass.k;
   }
@@ -44,10 +72,10 @@ static matmul_cut cut_matmul(const fnn_matmul_dims *d) {
   double work = matmul_work(d);
   for (int chunks = 1; work >= 2 * CHUNK_WORK && chunks < MAX_CHUNKS; work /= 2, chunks *= 2) {
     const int rows = cut.rows >= 2 * CHUNK_ROWS, columns = cut.columns >= 2 * CHUNK_COLUMNS;
-    if (rows && (!columns || cut.rows >= cut.columns))
+    if (columns && (!rows || cut.rows < 4 * cut.columns))
+      cut.columns = fnn_ceil_div(cut.columns, 2 * CHUNK_COLUMNS) * CHUNK_COLUMNS;
+    else if (rows)
       cut.rows = fnn_ceil_div(cut.rows, 2);
-    else if (columns)
-      cut.columns = fnn_ceil_div(cut.columns, 2 * 64) * 64; /* whole panels */
     else
       break;
   }
@@ -81,7 +109,7 @@ const char *fnn_matmul_prepare(fnn_step *step) {
   if (!fnn_epilogue_fits(step, count)) return "matmul: the epilogue does not run over C";
   const matmul_cut cut = cut_matmul(d);
   step->chunks = FNN_PRODUCT(fnn_ceil_div(d->batch, cut.matrices), cut.row_blocks, cut.column_blocks);
-  step->scratch_bytes = 0;
+  step->scratch_bytes = fnn_gemm_scratch(cut.rows, d->k);
   step->work = (double)d->batch * matmul_work(d);
   return step->chunks < 0 ? "matmul: sizes overflow" : NULL;
 }
@@ -102,7 +130,8 @@ static void run_block(const fnn_step *step, const fnn_worker *worker, ptrdiff_t 
                                .b = (const float *)fnn_pointer(step, worker, 1) + batch * d->b_batch + j,
                                .b_row = d->n,
                                .c = (float *)fnn_pointer(step, worker, 2) + first,
-                               .c_row = d->n});
+                               .c_row = d->n},
+                   (float *)worker->scratch);
   if (!step->code) return;
   if (columns == d->n) {
     fnn_epilogue(step, worker, first, first + rows * columns);

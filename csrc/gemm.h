@@ -4,7 +4,16 @@
 
 #include "kernel.h"
 
-/* Does g, with batch = 1, in passes over k that suit the caches. */
-void fnn_gemm_blocked(const fnn_gemm *g);
+/* Does g, with batch = 1, in passes over k that suit the caches.  scratch: fnn_gemm_scratch bytes, or NULL: B is
+ * read where it is. */
+void fnn_gemm_blocked(const fnn_gemm *g, float *scratch);
+
+/* Bytes of scratch for a product of so many rows and this depth, on any instruction set. */
+ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k);
+
+enum { FNN_PACKED_COLUMNS = 64 }; /* columns of B that are packed at a time: whole panels on any instruction set */
+
+/* Whether `rows` rows of C are worth a copy of B in panels. */
+int fnn_gemm_packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t b_row);
 
 #endif

@@ -11,6 +11,7 @@
  *   A_b(i, l) at a + b*a_batch + i*a_row + l*a_col   any strides, so rows may overlap (convolution) or be columns
  *   B_b(l, j) at b + b*b_batch + l*b_row + j
  *   C(i, j)   at c + i*c_row + j                     overwritten, or added to when accumulate is set
+ * With `packed` (what pack_b made of this B) the numbers of B are read there instead.
  * Each element of C is one chain of additions, over b and then l: its bits do not depend on m, n or the other rows. */
 typedef struct fnn_gemm {
   ptrdiff_t m, n, k, batch;
@@ -21,6 +22,7 @@ typedef struct fnn_gemm {
   float *c;
   ptrdiff_t c_row;
   int accumulate;
+  const float *packed; /* or NULL */
 } fnn_gemm;
 
 /* y(i, ch) = [y(i, ch) +] sum over u < r, v < s of x[i*x_pixel + u*x_row + v*x_tap + ch] * w[u*w_row + v*w_tap + ch]

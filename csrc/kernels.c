@@ -33,6 +33,7 @@
 #define FNN_KERNEL(type, name, arguments) .name = name,
 const fnn_kernel_table FNN_JOIN(fnn_kernels_, FNN_ISA) = {
     .lanes = FNN_LANES,
+    .panel = FNN_LANES * GEMM_MAX_VECTORS,
 #include "kernels.def"
 };
 #undef FNN_KERNEL

@@ -164,7 +164,8 @@ static void multiply(const float *planes, ptrdiff_t plane_size, ptrdiff_t rows, 
                                  .b = u + point * k * n,
                                  .b_row = n,
                                  .c = products + point * product_size,
-                                 .c_row = n});
+                                 .c_row = n},
+                     NULL);
 }
 
 /* Tiles first .. first+count-1, at most a block. */

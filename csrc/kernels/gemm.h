@@ -86,26 +86,69 @@ static const int gemm_max_rows[] = GEMM_MAX_ROWS;
 #define GEMM_ENTRY(vectors, rows) [vectors - 1][rows - 1] = gemm_##rows##x##vectors,
 static gemm_tile_function *const gemm_tiles[][24] = {GEMM_TILES(GEMM_ENTRY)};
 
-/* Panels of columns, tiles of rows inside.  Both are cut evenly: a tile of two rows after tiles of six would wait for
- * its own sums. */
+/* ---- panels --------------------------------------------------------------------------------------------------- */
+
+/* Columns j .. of one panel: `vectors` of them, the last with `last` columns.  n is cut evenly: a panel of one vector
+ * after wide ones would wait for its own sums. */
+typedef struct {
+  ptrdiff_t j, vectors, last;
+} gemm_panel;
+
+FNN_INLINE ptrdiff_t gemm_panels(ptrdiff_t n) {
+  const ptrdiff_t vectors = (n + FNN_LANES - 1) / FNN_LANES;
+  return (vectors + GEMM_MAX_VECTORS - 1) / GEMM_MAX_VECTORS;
+}
+
+FNN_INLINE gemm_panel gemm_panel_of(ptrdiff_t n, ptrdiff_t panels, ptrdiff_t i) {
+  const ptrdiff_t vectors = (n + FNN_LANES - 1) / FNN_LANES, even = vectors / panels, longer = vectors % panels;
+  const ptrdiff_t before = i * even + (i < longer ? i : longer), width = even + (i < longer);
+  const ptrdiff_t end = (before + width) * FNN_LANES;
+  return (gemm_panel){before * FNN_LANES, width, end <= n ? FNN_LANES : n - (end - FNN_LANES)};
+}
+
+/* One panel after the other, each with its rows (of all of the batch) side by side and filled up to whole vectors. */
+static void pack_b(const fnn_gemm *g, float *packed) {
+  const ptrdiff_t panels = gemm_panels(g->n);
+  for (ptrdiff_t i = 0; i < panels; i++) {
+    const gemm_panel p = gemm_panel_of(g->n, panels, i);
+    for (ptrdiff_t batch = 0; batch < g->batch; batch++) {
+      const float *row = g->b + batch * g->b_batch + p.j;
+      for (ptrdiff_t l = 0; l < g->k; l++, row += g->b_row) {
+        for (ptrdiff_t v = 0; v < p.vectors - 1; v++, packed += FNN_LANES)
+          vf_store(packed, vf_load(row + v * FNN_LANES));
+        vf_store(packed, vf_load_first(row + (p.vectors - 1) * FNN_LANES, p.last));
+        packed += FNN_LANES;
+      }
+    }
+  }
+}
+
+/* Tiles of rows inside of one panel, cut evenly as well. */
+static void gemm_tiles_of(const fnn_gemm *g, const gemm_panel *p) {
+  const ptrdiff_t tiles = (g->m + gemm_max_rows[p->vectors - 1] - 1) / gemm_max_rows[p->vectors - 1];
+  const ptrdiff_t rows = g->m / tiles, longer = g->m % tiles;
+  const float *a = g->a;
+  float *c = g->c + p->j;
+  for (ptrdiff_t tile = 0; tile < tiles; tile++) {
+    const ptrdiff_t height = rows + (tile < longer);
+    gemm_tiles[p->vectors - 1][height - 1](g, a, g->b, c, p->last);
+    a += height * g->a_row;
+    c += height * g->c_row;
+  }
+}
+
 static void gemm(const fnn_gemm *g) {
   if (g->m <= 0 || g->n <= 0) return;
-  const ptrdiff_t vectors = (g->n + FNN_LANES - 1) / FNN_LANES;
-  const ptrdiff_t panels = (vectors + GEMM_MAX_VECTORS - 1) / GEMM_MAX_VECTORS;
-  ptrdiff_t j = 0;
-  for (ptrdiff_t panel = 0; panel < panels; panel++) {
-    const ptrdiff_t width = vectors / panels + (panel < vectors % panels);
-    const ptrdiff_t end = j + width * FNN_LANES, last = end <= g->n ? FNN_LANES : g->n - (end - FNN_LANES);
-    const ptrdiff_t tiles = (g->m + gemm_max_rows[width - 1] - 1) / gemm_max_rows[width - 1];
-    const ptrdiff_t rows = g->m / tiles, longer = g->m % tiles;
-    const float *a = g->a;
-    float *c = g->c + j;
-    for (ptrdiff_t tile = 0; tile < tiles; tile++) {
-      const ptrdiff_t height = rows + (tile < longer);
-      gemm_tiles[width - 1][height - 1](g, a, g->b + j, c, last);
-      a += height * g->a_row;
-      c += height * g->c_row;
+  const ptrdiff_t panels = gemm_panels(g->n);
+  fnn_gemm panel = *g;
+  for (ptrdiff_t i = 0; i < panels; i++) {
+    const gemm_panel p = gemm_panel_of(g->n, panels, i);
+    panel.b = g->b + p.j;
+    if (g->packed != NULL) {
+      panel.b = g->packed + g->batch * g->k * p.j;
+      panel.b_row = p.vectors * FNN_LANES;
+      panel.b_batch = g->k * panel.b_row;
     }
-    j = end;
+    gemm_tiles_of(&panel, &p);
   }
 }
