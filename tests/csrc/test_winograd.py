@@ -10,7 +10,7 @@ from csrc.running import check_epilogue, gamma, normals, run, run_all_threads
 from csrc.test_conv import Conv, forward, input_gradient, kernel_gradient, shapes, turned
 
 PLACES = (0.0, 0.625, -0.625, 1.5, -1.5)
-# Roundings on the longest way through a transform along one axis without fused multiply-adds; a rounded constant is one.
+# Roundings on the longest way through a transform along one axis without fused multiply-adds; rounded constants count.
 B_ROUNDINGS, G_ROUNDINGS, A_ROUNDINGS = 4, 5, 4
 B_TURNED_ROUNDINGS, G_TURNED_ROUNDINGS, A_TURNED_ROUNDINGS = 5, 6, 4
 
