@@ -52,9 +52,32 @@ def set_random_seed(seed):
 
 def fresh_seed():
     """A new seed of 63 bits from the global generator (which starts from the system's entropy)."""
+    return int(global_generator().integers(2**63))
+
+
+def global_generator():
+    """The generator behind `fresh_seed`."""
     if not _global:
         _global["generator"] = _philox(int.from_bytes(os.urandom(16), "little"))
-    return int(_global["generator"].integers(2**63))
+    return _global["generator"]
+
+
+def state_of(generator):
+    """The state of a Philox generator as a list of integers: counter, key, buffer, place in it, half a word."""
+    state = generator.bit_generator.state
+    arrays = (state["state"]["counter"], state["state"]["key"], state["buffer"])
+    return [*(int(n) for a in arrays for n in a), state["buffer_pos"], state["has_uint32"], state["uinteger"]]
+
+
+def restore_state(generator, numbers):
+    """Make a Philox generator go on where another was, see `state_of`."""
+    if len(numbers) != 13:
+        raise ValueError(f"the state of a generator has 13 integers, received {len(numbers)}")
+    words = np.array(numbers[:10], np.uint64)
+    generator.bit_generator.state = {
+        "bit_generator": "Philox", "state": {"counter": words[:4], "key": words[4:6]}, "buffer": words[6:],
+        "buffer_pos": numbers[10], "has_uint32": numbers[11], "uinteger": numbers[12],
+    }  # fmt: skip
 
 
 class SeedGenerator:

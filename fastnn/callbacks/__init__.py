@@ -1,5 +1,6 @@
 """Callbacks: what happens between the steps and epochs of ``fit``."""
 
+from fastnn.callbacks.backup_and_restore import BackupAndRestore
 from fastnn.callbacks.callback import Callback
 from fastnn.callbacks.callback_list import CallbackList
 from fastnn.callbacks.csv_logger import CSVLogger
@@ -14,7 +15,7 @@ from fastnn.callbacks.swap_ema_weights import SwapEMAWeights
 from fastnn.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
-    "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
+    "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
     "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "SwapEMAWeights",
     "TerminateOnNaN",
 ]  # fmt: skip

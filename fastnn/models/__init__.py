@@ -3,7 +3,7 @@
 from fastnn.models.model import Model
 from fastnn.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential", "load_model", "save_model"]
+__all__ = ["Model", "Sequential", "load_model", "model_from_json", "save_model"]
 
 
 def __getattr__(name):
@@ -11,4 +11,8 @@ def __getattr__(name):
         from fastnn import saving
 
         return getattr(saving, name)
+    if name == "model_from_json":
+        from fastnn.saving.model_json import model_from_json
+
+        return model_from_json
     raise AttributeError(f"module 'fastnn.models' has no attribute {name!r}")

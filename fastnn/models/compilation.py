@@ -31,6 +31,7 @@ class Compilation(Layer):
         self._compile_config = None
         self._programs = {}
         self._seed, self._random_step = None, 0
+        self._place = None  # of a running fit()
         self.history = None
 
     def __getstate__(self):

@@ -58,6 +58,12 @@ class Model(Training, Inspection):
             self.call(x)
 
     # --- files -------------------------------------------------------------------------------------
+    def to_json(self, **kwargs):
+        """The architecture as JSON, for `fastnn.models.model_from_json`; arguments go to ``json.dumps``."""
+        from fastnn.saving import model_json
+
+        return model_json.to_json(self, **kwargs)
+
     def save(self, filepath, overwrite=True, include_optimizer=True):
         """Write architecture, weights and training state to a ``.keras`` file; see `fastnn.saving.save_model`."""
         from fastnn import saving
@@ -65,13 +71,13 @@ class Model(Training, Inspection):
         saving.save_model(self, filepath, overwrite=overwrite, include_optimizer=include_optimizer)
 
     def save_weights(self, filepath, overwrite=True):
-        """Write the weights to a ``.weights.h5`` file."""
+        """Write the weights to a ``.weights.h5`` or ``.safetensors`` file."""
         from fastnn import saving
 
         saving.save_weights(self, filepath, overwrite=overwrite)
 
     def load_weights(self, filepath, skip_mismatch=False):
-        """Read the weights from a ``.weights.h5`` or ``.keras`` file."""
+        """Read the weights from a ``.weights.h5``, ``.safetensors`` or ``.keras`` file."""
         from fastnn import saving
 
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch)

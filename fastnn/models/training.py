@@ -4,15 +4,17 @@ Between two looks at the clock a whole run of steps is one call into C; Python i
 second, for the progress bar and Ctrl-C, or at every step where a callback asks for it.
 """
 
+import itertools
+
 import numpy as np
 
-from fastnn import random
 from fastnn.data import arrays
 from fastnn.data.arrays import Batches, count_steps, first_batch_size, is_stream, unpack_batch
 from fastnn.engine import native
 from fastnn.models import tracing
 from fastnn.models.compilation import NOBODY, SLICE, in_name_order
 from fastnn.models.evaluation import Evaluation
+from fastnn.models.place import Place, Walk
 
 
 class Training(Evaluation):
@@ -82,16 +84,19 @@ class Training(Evaluation):
         steps = steps_per_epoch or count_steps(data)
         followers = self._followers(callbacks, verbose, epochs, steps, add_history=True)
         self.stop_training = False
-        followers.on_train_begin()
-        walk = _Walk(data, shuffle) if isinstance(data, Batches) else None
+        walk = Walk(data, shuffle) if isinstance(data, Batches) else None
+        self._place = Place(initial_epoch, walk)
+        followers.on_train_begin()  # may set the place, to go on where an interrupted run was
         logs, stream = {}, None
-        for epoch in range(initial_epoch, epochs):
-            self.reset_metrics()
+        for epoch in range(self._place.epoch, epochs):
+            if self._place.batch == 0:
+                self.reset_metrics()
             followers.on_epoch_begin(epoch)
             if walk is not None:
-                self._train_epoch(data, followers, walk, steps)
+                self._train_epoch(data, followers, steps)
             else:
                 stream = self._train_on_stream(data, followers, steps_per_epoch, stream)
+            self._place.end_epoch()
             logs = in_name_order(self.get_metrics_result())
             if validation is not None and _validates(epoch, validation_freq):
                 results = self._evaluate(validation, followers, validation_steps, show=False)
@@ -101,6 +106,7 @@ class Training(Evaluation):
                 break
         self.optimizer.finalize_variable_values(self.trainable_variables)
         followers.on_train_end(logs=logs)
+        self._place = None
         return self.history
 
     def _training_data(self, x, y, sample_weight, class_weight, batch_size):
@@ -134,60 +140,58 @@ class Training(Evaluation):
             if self.optimizer is not None and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
 
-    def _train_epoch(self, data, followers, walk, steps):
-        """So many steps from where the walk over the samples stands; at their end it begins anew."""
+    def _train_epoch(self, data, followers, steps):
+        """The steps of an epoch from where the walk over the samples stands; at their end it begins anew."""
         full, rest = divmod(data.rows, data.batch_size)
-        done = 0
-        while done < steps and not (self.stop_training and done):
+        place, walk = self._place, self._place.walk
+        while place.batch < steps and not (self.stop_training and place.batch):
             walk.begin_if_ended()
-            count = min(steps - done, full - walk.step)
+            count = min(steps - place.batch, full - walk.step)
             if count > 0:
-                ran = self._train_steps(data, walk.index, walk.step, count, data.batch_size, followers, done)
+                self._train_steps(data, walk.index, walk.step, count, data.batch_size, followers, place)
             else:
-                ran = self._train_steps(*walk.tail(data, rest), 0, 1, rest, followers, done)
-            walk.step += ran
-            done += ran
+                self._train_steps(*walk.tail(data, rest), 0, 1, rest, followers, place)
 
-    def _train_steps(self, data, index, first, count, size, followers, offset):
-        """Run `count` steps; returns how many were done before a callback stopped them."""
+    def _train_steps(self, data, index, first, count, size, followers, place):
+        """Run `count` steps, fewer where a callback stops them."""
         if count == 0:
-            return 0
+            return
         program = self._program("train", data, size, tracing.trace_train)
         self._check_labels(program, data)
         rows, seed, done = self._rows(data, index), self._draw_seed(), 0
         every = followers.needs_batches
         while done < count and not (every and done and self.stop_training):
             if every:
-                followers.on_train_batch_begin(offset + done)
+                followers.on_train_batch_begin(place.batch)
             ran = program.run(
                 rows, batch=size, first=first + done, count=1 if every else count - done, seed=seed,
                 step=self._random_step, deadline=native.clock() + SLICE,
             )  # fmt: skip
             done += ran
             self._random_step += ran
+            place.advance(ran)
             if every:
-                followers.on_train_batch_end(offset + done - 1, in_name_order(self.get_metrics_result()))
+                followers.on_train_batch_end(place.batch - 1, in_name_order(self.get_metrics_result()))
             else:
-                self._show(followers, offset + done)
-        return done
+                self._show(followers, place.batch)
 
     def _train_on_stream(self, batches, followers, steps, stream):
         """One epoch over an iterable of batches; returns the iterator where it goes on in the next epoch."""
-        iterator = stream if stream is not None else iter(batches)
-        i = 0
-        while steps is None or i < steps:
+        iterator, place = stream if stream is not None else iter(batches), self._place
+        for _ in itertools.islice(iterator, place.batch):
+            pass  # an interrupted run has had these
+        while steps is None or place.batch < steps:
             try:
                 x, y, weights = unpack_batch(next(iterator))
             except StopIteration:
-                if i == 0:
+                if place.batch == 0:
                     raise ValueError(
                         "fit: the iterable of batches gave none: it may be exhausted after one epoch"
                     ) from None
                 return None
             data = Batches(x, y, weights, max(len(arrays.flatten(x)[0]), 1))
             self._prepare_training(data)
-            self._train_steps(data, None, 0, 1, data.rows, followers, i)
-            i += 1
+            self._train_steps(data, None, 0, 1, data.rows, followers, place)
             if self.stop_training and followers.needs_batches:
                 break
         return iterator if steps is not None else None
@@ -202,29 +206,9 @@ class Training(Evaluation):
 
         def run(data):
             self._prepare_training(data)
-            self._train_steps(data, None, 0, 1, data.rows, NOBODY, 0)
+            self._train_steps(data, None, 0, 1, data.rows, NOBODY, Place(0, None))
 
         return self._on_batch(x, y, sample_weight, return_dict, run)
-
-
-class _Walk:
-    """Where training stands among the samples: an order of the rows, and the next step."""
-
-    def __init__(self, data, shuffle):
-        self.rows, self.steps = data.rows, data.steps
-        self.generator = np.random.Generator(np.random.Philox(key=random.fresh_seed())) if shuffle else None
-        self.index, self.step = None, self.steps
-
-    def begin_if_ended(self):
-        """A new order once all rows were used."""
-        if self.step >= self.steps:
-            self.step = 0
-            self.index = self.generator.permutation(self.rows) if self.generator is not None else None
-
-    def tail(self, data, rest):
-        """(batches, index) of the rows that do not fill a batch."""
-        start = data.rows - rest
-        return (data._part(slice(start, None)), None) if self.index is None else (data, self.index[start:])
 
 
 def _validates(epoch, freq):

@@ -1,4 +1,4 @@
-"""Save and load: models in `.keras` files, weights in `.weights.h5` files, Keras 3's formats."""
+"""Save and load: models in `.keras` files, weights in `.weights.h5` or `.safetensors` files."""
 
 import contextlib
 import json
@@ -6,10 +6,11 @@ import os
 import stat
 import time
 
-from fastnn.saving import archive, atomic, budget, hdf5, registry, state, strict_json
+from fastnn.saving import archive, atomic, budget, hdf5, registry, safetensors, state, strict_json
 from fastnn.saving.errors import ModelFormatError
 
 KERAS_VERSION = "3.15.1"  # whose files we read and write
+WEIGHTS_ENDINGS = (".weights.h5", ".safetensors")
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -43,7 +44,7 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     members = {
         archive.METADATA: json.dumps(_metadata()).encode(),
         archive.CONFIG: json.dumps(config, allow_nan=False).encode(),
-        archive.WEIGHTS: state.pack(model, () if include_optimizer else _optimizers(model)),
+        archive.WEIGHTS: hdf5.write(state.collect(model, () if include_optimizer else _optimizers(model))),
     }
     _write(filepath, archive.pack(members))
 
@@ -55,7 +56,7 @@ def save_weights(model, filepath, overwrite=True):
     ----------
     model : Model
     filepath : str, os.PathLike or binary file object
-        A path ends in ``.weights.h5``.
+        A path ends in ``.weights.h5`` or ``.safetensors``; a file object gets HDF5.
     overwrite : bool
         False refuses to replace a file.
 
@@ -64,10 +65,12 @@ def save_weights(model, filepath, overwrite=True):
     ValueError, FileExistsError, OSError
         As `save_model`.
     """
-    _check_extension(filepath, ".weights.h5", "save_weights", "for whole models use save() with '.keras'")
+    _check_extension(filepath, WEIGHTS_ENDINGS, "save_weights", "for whole models use save() with '.keras'")
     _check_overwrite(filepath, overwrite)
     _check_built(model, "save_weights")
-    _write(filepath, [state.pack(model)])
+    groups = state.collect(model)
+    plain = not hasattr(filepath, "write") and os.fsdecode(filepath).endswith(".safetensors")
+    _write(filepath, safetensors.write(groups) if plain else [hdf5.write(groups)])
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
@@ -109,7 +112,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
 
 def load_weights(model, filepath, skip_mismatch=False):
-    """Load the weights of a model from a ``.weights.h5`` or ``.keras`` file.
+    """Load the weights of a model from a ``.weights.h5``, ``.safetensors`` or ``.keras`` file.
 
     Parameters
     ----------
@@ -125,13 +128,10 @@ def load_weights(model, filepath, skip_mismatch=False):
         For files that are damaged, hostile or of another model.  The model is then as it was.
     """
     where = _describe(filepath)
-    endings = (".weights.h5", ".keras")
+    endings = (*WEIGHTS_ENDINGS, ".keras")
     _check_extension(filepath, endings, "load_weights", "save them with save_weights('....weights.h5')")
     _check_built(model, "load_weights")
-    data = _read(filepath)
-    if where.endswith(".keras") or (hasattr(filepath, "read") and data[:2] == b"PK"):
-        data = archive.unpack(data, where)[archive.WEIGHTS]
-    file = hdf5.WeightsFile(data, where)
+    file = _weights_file(_read(filepath), where, named=not hasattr(filepath, "read"))
     before = [(variable, variable.numpy()) for variable in _variables(model)]
     try:
         with _refusing(where), budget.limit(file.elements, where):
@@ -140,6 +140,15 @@ def load_weights(model, filepath, skip_mismatch=False):
         for variable, value in before:
             variable.assign(value)
         raise
+
+
+def _weights_file(data, where, named):
+    """The arrays of a file of any kind: its name says which, the first bytes of a file object do."""
+    if where.endswith(".keras") if named else data[:2] == b"PK":
+        data = archive.unpack(data, where)[archive.WEIGHTS]
+    elif where.endswith(".safetensors") if named else data[8:9] == b"{":
+        return safetensors.SafetensorsFile(data, where)
+    return hdf5.WeightsFile(data, where)
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ A path is made of attribute names, and in lists of numbered class names: ``layer
 import functools
 import warnings
 
-from fastnn.saving import hdf5, registry
+from fastnn.saving import registry
 from fastnn.saving.errors import ModelFormatError
 
 _LISTED = {"Sequential", "Functional"}  # Keras takes the layers of these first, then other attributes
@@ -78,8 +78,8 @@ def _internal_attributes():
     return {*vars(Layer()), "_nested_in"}
 
 
-def pack(model, skip=()):
-    """The weights file of a model, as bytes.
+def collect(model, skip=()):
+    """What a weights file of a model holds: a list of (path, attributes, arrays).
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def pack(model, skip=()):
         attributes = {"name": name} if isinstance(name, str) else {}
         if arrays or attributes:
             groups.append((f"{path}/vars" if path else "vars", attributes, arrays))
-    return hdf5.write(groups)
+    return groups
 
 
 def restore(model, file, skip=(), skip_mismatch=False):
@@ -104,7 +104,7 @@ def restore(model, file, skip=(), skip_mismatch=False):
     Parameters
     ----------
     model : Layer or Model
-    file : WeightsFile
+    file : WeightsFile or SafetensorsFile
     skip : collection of objects
         Keep their values, such as the optimizer.
     skip_mismatch : bool

@@ -46,7 +46,7 @@ def config_of(path):
 
 def entry_points(path):
     """(name, function) for every way in."""
-    if path.endswith(".weights.h5"):
+    if path.endswith((".weights.h5", ".safetensors")):
         target = model()
         yield "load_weights", lambda: target.load_weights(path)
         yield "load_model", lambda: saving.load_model(path)
@@ -62,6 +62,7 @@ def entry_points(path):
     if "config" in os.path.basename(path):
         yield "deserialize", lambda: registry.deserialize(config_of(path), "model")
         yield "deserialize_keras_object", lambda: saving.deserialize_keras_object(config_of(path))
+        yield "model_from_json", lambda: keras.models.model_from_json(json.dumps(config_of(path)))
         yield "from_config", lambda: keras.Sequential.from_config(config_of(path)["config"])
 
 
@@ -87,6 +88,8 @@ def main(folder):
     benign = os.path.join(folder, "benign.keras")
     saving.load_model(benign).predict([[0.0] * 6], verbose=0)  # all lazy imports
     attempt(lambda: registry.get("loss", "nothing"))
+    attempt(lambda: keras.models.model_from_json(model().to_json()))
+    attempt(lambda: model().load_weights("absent.safetensors"))
     attempt(lambda: saving.load_model(__file__))
     attempt(lambda: model().load_weights(benign))
     cases = sorted(name for name in os.listdir(folder) if name != "benign.keras")
