@@ -1,4 +1,4 @@
-"""Convolution layers in one and two dimensions."""
+"""Convolution layers in one, two and three dimensions."""
 
 from fastnn import config, ops
 from fastnn.layers.core import WeightedLayer, positive_integer
@@ -31,7 +31,7 @@ class Convolution(WeightedLayer):
         """The number of input channels."""
         channels = input_shape[1 if self.data_format == "channels_first" else -1] if len(input_shape) > 1 else None
         if len(input_shape) != self.rank + 2 or channels is None:
-            example = "(n, h, w, c)" if self.rank == 2 else "(n, w, c)"
+            example = {1: "(n, w, c)", 2: "(n, h, w, c)", 3: "(n, d, h, w, c)"}[self.rank]
             repair = "Add a channel axis, e.g. x[..., None]." if len(input_shape) == self.rank + 1 else ""
             raise self._wrong_input(f"input of shape {example}", input_shape, repair)
         return channels
@@ -128,13 +128,82 @@ class Conv2D(_Conv):
     """
 
 
-@registry.register("layer")
-class DepthwiseConv2D(Convolution):
-    """Convolution of each channel with filters of its own: (n, h, w, c) to (n, p, q, c * depth_multiplier).
+@registry.register("layer", aliases=("Convolution3D",))
+class Conv3D(_Conv):
+    """Convolution over volumes: (n, d, h, w, c) to (n, depth, p, q, filters); parameters as `Conv2D`."""
 
-    Weights: kernel (r, s, c, depth_multiplier), bias (c * depth_multiplier,).
+    rank = 3
+
+
+class _ConvTranspose(_Conv):
+    """Transposed convolutions. Weights: kernel (kernel_size..., filters, channels), bias (filters,)."""
+
+    def __init__(
+        self, filters, kernel_size, strides=1, padding="valid", output_padding=None, data_format=None,
+        dilation_rate=1, activation=None, use_bias=True, kernel_initializer="glorot_uniform",
+        bias_initializer="zeros", kernel_regularizer=None, bias_regularizer=None, activity_regularizer=None,
+        kernel_constraint=None, bias_constraint=None, **kwargs,
+    ):  # fmt: skip
+        super().__init__(
+            filters, kernel_size, strides, padding, data_format, dilation_rate, 1, activation, use_bias,
+            kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer,
+            kernel_constraint, bias_constraint, **kwargs,
+        )  # fmt: skip
+        kind = type(self).__name__
+        if self.padding == "causal":
+            raise ValueError(f'{kind}: padding must be "valid" or "same", received {padding!r}')
+        if output_padding is not None:
+            more = (output_padding,) * self.rank if isinstance(output_padding, int) else tuple(output_padding)
+            if len(more) != self.rank or any(m >= s or m < 0 for m, s in zip(more, self.strides, strict=True)):
+                raise ValueError(f"{kind}: output_padding must be below strides, received {output_padding!r}")
+            output_padding = more
+        self.output_padding = output_padding
+
+    def make_weights(self, channels):
+        self.kernel = self.add_kernel((*self.kernel_size, self.filters, channels))
+        self.add_bias(self.filters)
+
+    def call(self, inputs):
+        y = ops.conv_transpose(inputs, self.kernel, output_padding=self.output_padding, **self.windows())
+        return self.add_channel_bias(y)
+
+    def get_config(self):
+        config = {**super().get_config(), "output_padding": self.output_padding}
+        del config["groups"]
+        return config
+
+
+@registry.register("layer", aliases=("Convolution1DTranspose",))
+class Conv1DTranspose(_ConvTranspose):
+    """Transposed convolution over sequences: (n, w, c) to (n, q, filters); parameters as `Conv2DTranspose`."""
+
+    rank = 1
+
+
+@registry.register("layer", aliases=("Convolution2DTranspose",))
+class Conv2DTranspose(_ConvTranspose):
+    """Transposed convolution: (n, h, w, c) to larger images (n, p, q, filters).
+
+    Parameters
+    ----------
+    filters : int
+    kernel_size, strides, dilation_rate : int or (int, int)
+    padding : {"valid", "same"}
+        "same" gives outputs of the input's size times the stride.
+    output_padding : int or (int, int), optional
+        How much larger than the least size the output is; below the strides.
+    activation, use_bias, ... : as `Dense`
     """
 
+
+@registry.register("layer", aliases=("Convolution3DTranspose",))
+class Conv3DTranspose(_ConvTranspose):
+    """Transposed convolution over volumes; parameters as `Conv2DTranspose`."""
+
+    rank = 3
+
+
+class _DepthwiseConv(Convolution):
     def __init__(
         self, kernel_size, strides=1, padding="valid", depth_multiplier=1, data_format=None, dilation_rate=1,
         activation=None, use_bias=True, depthwise_initializer="glorot_uniform", bias_initializer="zeros",
@@ -148,7 +217,7 @@ class DepthwiseConv2D(Convolution):
             activity_regularizer=activity_regularizer, kernel_constraint=depthwise_constraint,
             bias_constraint=bias_constraint, **kwargs,
         )  # fmt: skip
-        self.depth_multiplier = positive_integer(depth_multiplier, "DepthwiseConv2D: depth_multiplier")
+        self.depth_multiplier = positive_integer(depth_multiplier, f"{type(self).__name__}: depth_multiplier")
 
     def make_weights(self, channels):
         self.kernel = self.add_kernel((*self.kernel_size, channels, self.depth_multiplier))
@@ -164,14 +233,25 @@ class DepthwiseConv2D(Convolution):
         return {**config, "depth_multiplier": self.depth_multiplier}
 
 
-@registry.register("layer", aliases=("SeparableConvolution2D",))
-class SeparableConv2D(Convolution):
-    """A depthwise convolution followed by a 1x1 convolution: (n, h, w, c) to (n, p, q, filters).
+@registry.register("layer")
+class DepthwiseConv1D(_DepthwiseConv):
+    """Convolution of each channel with filters of its own: (n, w, c) to (n, q, c * depth_multiplier).
 
-    Weights: depthwise_kernel (r, s, c, depth_multiplier), pointwise_kernel (1, 1, c * depth_multiplier, filters),
-    bias (filters,).
+    Weights: kernel (s, c, depth_multiplier), bias (c * depth_multiplier,).
     """
 
+    rank = 1
+
+
+@registry.register("layer")
+class DepthwiseConv2D(_DepthwiseConv):
+    """Convolution of each channel with filters of its own: (n, h, w, c) to (n, p, q, c * depth_multiplier).
+
+    Weights: kernel (r, s, c, depth_multiplier), bias (c * depth_multiplier,).
+    """
+
+
+class _SeparableConv(Convolution):
     def __init__(
         self, filters, kernel_size, strides=1, padding="valid", data_format=None, dilation_rate=1, depth_multiplier=1,
         activation=None, use_bias=True, depthwise_initializer="glorot_uniform",
@@ -184,8 +264,8 @@ class SeparableConv2D(Convolution):
             bias_initializer=bias_initializer, bias_regularizer=bias_regularizer,
             activity_regularizer=activity_regularizer, bias_constraint=bias_constraint, **kwargs,
         )  # fmt: skip
-        self.filters = positive_integer(filters, "SeparableConv2D: filters")
-        self.depth_multiplier = positive_integer(depth_multiplier, "SeparableConv2D: depth_multiplier")
+        self.filters = positive_integer(filters, f"{type(self).__name__}: filters")
+        self.depth_multiplier = positive_integer(depth_multiplier, f"{type(self).__name__}: depth_multiplier")
         self.depthwise_initializer = registry.get("initializer", depthwise_initializer)
         self.pointwise_initializer = registry.get("initializer", pointwise_initializer)
         self.depthwise_regularizer = registry.get("regularizer", depthwise_regularizer)
@@ -219,3 +299,23 @@ class SeparableConv2D(Convolution):
             for part in ("depthwise", "pointwise"):
                 config[f"{part}_{what}"] = registry.serialize(getattr(self, f"{part}_{what}"))
         return {**config, "filters": self.filters, "depth_multiplier": self.depth_multiplier}
+
+
+@registry.register("layer", aliases=("SeparableConvolution1D",))
+class SeparableConv1D(_SeparableConv):
+    """A depthwise convolution followed by one of width 1: (n, w, c) to (n, q, filters).
+
+    Weights: depthwise_kernel (s, c, depth_multiplier), pointwise_kernel (1, c * depth_multiplier, filters),
+    bias (filters,).
+    """
+
+    rank = 1
+
+
+@registry.register("layer", aliases=("SeparableConvolution2D",))
+class SeparableConv2D(_SeparableConv):
+    """A depthwise convolution followed by a 1x1 convolution: (n, h, w, c) to (n, p, q, filters).
+
+    Weights: depthwise_kernel (r, s, c, depth_multiplier), pointwise_kernel (1, 1, c * depth_multiplier, filters),
+    bias (filters,).
+    """

@@ -80,6 +80,94 @@ class AveragePooling2D(_Pooling):
         super().__init__(pool_size, strides, padding, data_format, name=name, **kwargs)
 
 
+@registry.register("layer", aliases=("MaxPool3D",))
+class MaxPooling3D(_Pooling):
+    """The largest element of each window: (n, d, h, w, c) to (n, depth, p, q, c)."""
+
+    rank, operation = 3, staticmethod(ops.max_pool)
+
+    def __init__(self, pool_size=(2, 2, 2), strides=None, padding="valid", data_format=None, name=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, name=name, **kwargs)
+
+
+@registry.register("layer", aliases=("AvgPool3D",))
+class AveragePooling3D(_Pooling):
+    """The mean of each window, counting only elements inside: (n, d, h, w, c) to (n, depth, p, q, c)."""
+
+    rank, operation = 3, staticmethod(ops.average_pool)
+
+    def __init__(self, pool_size, strides=None, padding="valid", data_format=None, name=None, **kwargs):
+        super().__init__(pool_size, strides, padding, data_format, name=name, **kwargs)
+
+
+class _AdaptivePooling(Layer):
+    rank = 2
+    operation: Callable | None = None
+
+    def __init__(self, output_size, data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.output_size = as_tuple(output_size, self.rank, f"{type(self).__name__}: output_size")
+        self.data_format = data_format or config.image_data_format()
+
+    def _check_input(self, x):
+        if len(x.shape) != self.rank + 2:
+            raise self._wrong_input(f"input with {self.rank + 2} axes", x.shape, "")
+
+    def call(self, inputs):
+        return type(self).operation(inputs, self.output_size, self.data_format)
+
+    def get_config(self):
+        return {**super().get_config(), "output_size": self.output_size, "data_format": self.data_format}
+
+
+@registry.register("layer")
+class AdaptiveAveragePooling1D(_AdaptivePooling):
+    """The mean of each of `output_size` bins: (n, w, c) to (n, bins, c)."""
+
+    rank, operation = 1, staticmethod(ops.adaptive_average_pool)
+
+
+@registry.register("layer")
+class AdaptiveAveragePooling2D(_AdaptivePooling):
+    """The mean of each of `output_size` bins: (n, h, w, c) to (n, bins, bins, c).
+
+    Parameters
+    ----------
+    output_size : int or (int, int)
+        Bin i of an axis of size k holds the elements from floor(i k / bins) to ceil((i + 1) k / bins).
+    """
+
+    operation = staticmethod(ops.adaptive_average_pool)
+
+
+@registry.register("layer")
+class AdaptiveAveragePooling3D(_AdaptivePooling):
+    """The mean of each of `output_size` bins of volumes (n, d, h, w, c)."""
+
+    rank, operation = 3, staticmethod(ops.adaptive_average_pool)
+
+
+@registry.register("layer")
+class AdaptiveMaxPooling1D(_AdaptivePooling):
+    """The largest element of each of `output_size` bins: (n, w, c) to (n, bins, c)."""
+
+    rank, operation = 1, staticmethod(ops.adaptive_max_pool)
+
+
+@registry.register("layer")
+class AdaptiveMaxPooling2D(_AdaptivePooling):
+    """The largest element of each of `output_size` bins: (n, h, w, c) to (n, bins, bins, c)."""
+
+    operation = staticmethod(ops.adaptive_max_pool)
+
+
+@registry.register("layer")
+class AdaptiveMaxPooling3D(_AdaptivePooling):
+    """The largest element of each of `output_size` bins of volumes (n, d, h, w, c)."""
+
+    rank, operation = 3, staticmethod(ops.adaptive_max_pool)
+
+
 class _GlobalPooling(Layer):
     rank = 2
     operation: Callable | None = None
@@ -130,3 +218,17 @@ class GlobalMaxPooling2D(_GlobalPooling):
     """The largest element over the image: (n, h, w, c) to (n, c)."""
 
     operation = staticmethod(ops.max)
+
+
+@registry.register("layer", aliases=("GlobalAvgPool3D",))
+class GlobalAveragePooling3D(_GlobalPooling):
+    """The mean over the volume: (n, d, h, w, c) to (n, c)."""
+
+    rank, operation = 3, staticmethod(ops.mean)
+
+
+@registry.register("layer", aliases=("GlobalMaxPool3D",))
+class GlobalMaxPooling3D(_GlobalPooling):
+    """The largest element over the volume: (n, d, h, w, c) to (n, c)."""
+
+    rank, operation = 3, staticmethod(ops.max)

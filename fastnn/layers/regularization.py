@@ -40,20 +40,48 @@ class Dropout(Layer):
         return {**super().get_config(), "rate": self.rate, "seed": self.seed, "noise_shape": self.noise_shape}
 
 
-@registry.register("layer")
-class SpatialDropout2D(Dropout):
-    """Dropout of whole channels of images (n, h, w, c) (arXiv 1411.4280)."""
+class _SpatialDropout(Dropout):
+    """Dropout of whole channels (arXiv 1411.4280)."""
+
+    rank = 2
 
     def __init__(self, rate, data_format=None, seed=None, name=None, dtype=None):
         super().__init__(rate, seed=seed, name=name, dtype=dtype)
         self.data_format = data_format or config.image_data_format()
-        first = self.data_format == "channels_first"
-        self.noise_shape = (None, None, 1, 1) if first else (None, 1, 1, None)
+        first, together = self.data_format == "channels_first", (1,) * self.rank
+        self.noise_shape = (None, None, *together) if first else (None, *together, None)
 
     def get_config(self):
         base = super().get_config()
-        own = {"dtype": self.dtype, "data_format": self.data_format}  # this layer of Keras writes its dtype so
+        own = {"dtype": self.dtype, "data_format": self.data_format}  # these layers of Keras write their dtype so
         return {k: base[k] for k in ("name", "rate", "seed")} | own
+
+
+@registry.register("layer")
+class SpatialDropout1D(_SpatialDropout):
+    """Dropout of whole channels of sequences (n, w, c) (arXiv 1411.4280)."""
+
+    rank = 1
+
+    def __init__(self, rate, seed=None, name=None, dtype=None):
+        super().__init__(rate, "channels_last", seed, name, dtype)
+
+    def get_config(self):
+        config = super().get_config()
+        del config["data_format"]
+        return config
+
+
+@registry.register("layer")
+class SpatialDropout2D(_SpatialDropout):
+    """Dropout of whole channels of images (n, h, w, c) (arXiv 1411.4280)."""
+
+
+@registry.register("layer")
+class SpatialDropout3D(_SpatialDropout):
+    """Dropout of whole channels of volumes (n, d, h, w, c) (arXiv 1411.4280)."""
+
+    rank = 3
 
 
 class _Noise(Layer):

@@ -4,6 +4,7 @@ import math
 
 from fastnn import config, ops
 from fastnn.layers.layer import Layer
+from fastnn.ops.conv import as_tuple
 from fastnn.saving import registry
 
 
@@ -154,30 +155,24 @@ class UpSampling1D(Layer):
         return {**super().get_config(), "size": self.size}
 
 
-def _pairs(value, what):
-    """((top, bottom), (left, right)) from a number, two numbers or two pairs."""
+def _pairs(value, what, rank=2):
+    """A pair (before, after) for each axis, from a number, a number for each axis or the pairs themselves."""
     if isinstance(value, int):
-        value = ((value, value), (value, value))
-    if len(value) != 2:
-        raise ValueError(f"{what}: expected a number, two numbers or two pairs, received {value!r}")
+        value = ((value, value),) * rank
+    if len(value) != rank:
+        raise ValueError(f"{what}: expected a number, {rank} numbers or {rank} pairs, received {value!r}")
     pairs = tuple((v, v) if isinstance(v, int) else tuple(v) for v in value)
     if any(len(p) != 2 or min(p) < 0 for p in pairs):
         raise ValueError(f"{what}: expected numbers that are not negative, received {value!r}")
     return pairs
 
 
-@registry.register("layer")
-class ZeroPadding2D(Layer):
-    """Rows and columns of zeros around images.
+class _Padding(Layer):
+    rank = 2
 
-    Parameters
-    ----------
-    padding : int, (int, int) or ((top, bottom), (left, right))
-    """
-
-    def __init__(self, padding=(1, 1), data_format=None, **kwargs):
+    def __init__(self, padding, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.padding = _pairs(padding, "ZeroPadding2D: padding")
+        self.padding = _pairs(padding, f"{type(self).__name__}: padding", self.rank)
         self.data_format = data_format or config.image_data_format()
 
     def call(self, inputs):
@@ -190,22 +185,44 @@ class ZeroPadding2D(Layer):
 
 
 @registry.register("layer")
-class Cropping2D(Layer):
-    """Images without some of their border.
+class ZeroPadding2D(_Padding):
+    """Rows and columns of zeros around images.
 
     Parameters
     ----------
-    cropping : int, (int, int) or ((top, bottom), (left, right))
+    padding : int, (int, int) or ((top, bottom), (left, right))
     """
 
-    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+    def __init__(self, padding=(1, 1), data_format=None, **kwargs):
+        super().__init__(padding, data_format, **kwargs)
+
+
+@registry.register("layer")
+class ZeroPadding3D(_Padding):
+    """Zeros around volumes (n, d, h, w, c).
+
+    Parameters
+    ----------
+    padding : int, (int, int, int) or three pairs (before, after)
+    """
+
+    rank = 3
+
+    def __init__(self, padding=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+        super().__init__(padding, data_format, **kwargs)
+
+
+class _Cropping(Layer):
+    rank = 2
+
+    def __init__(self, cropping, data_format=None, **kwargs):
         super().__init__(**kwargs)
-        self.cropping = _pairs(cropping, "Cropping2D: cropping")
+        self.cropping = _pairs(cropping, f"{type(self).__name__}: cropping", self.rank)
         self.data_format = data_format or config.image_data_format()
 
     def call(self, inputs):
         first = 2 if self.data_format == "channels_first" else 1
-        key = [slice(None)] * 4
+        key = [slice(None)] * (self.rank + 2)
         for axis, (before, after) in enumerate(self.cropping, first):
             size = inputs.shape[axis]
             if before + after >= size:
@@ -215,6 +232,58 @@ class Cropping2D(Layer):
 
     def get_config(self):
         return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}
+
+
+@registry.register("layer")
+class Cropping2D(_Cropping):
+    """Images without some of their border.
+
+    Parameters
+    ----------
+    cropping : int, (int, int) or ((top, bottom), (left, right))
+    """
+
+    def __init__(self, cropping=((0, 0), (0, 0)), data_format=None, **kwargs):
+        super().__init__(cropping, data_format, **kwargs)
+
+
+@registry.register("layer")
+class Cropping3D(_Cropping):
+    """Volumes (n, d, h, w, c) without some of their border.
+
+    Parameters
+    ----------
+    cropping : int, (int, int, int) or three pairs (before, after)
+    """
+
+    rank = 3
+
+    def __init__(self, cropping=((1, 1), (1, 1), (1, 1)), data_format=None, **kwargs):
+        super().__init__(cropping, data_format, **kwargs)
+
+
+@registry.register("layer")
+class UpSampling3D(Layer):
+    """Larger volumes: (n, d, h, w, c) to (n, d*a, h*b, w*c, c), each element repeated.
+
+    Parameters
+    ----------
+    size : int or (int, int, int)
+    """
+
+    def __init__(self, size=(2, 2, 2), data_format=None, **kwargs):
+        super().__init__(**kwargs)
+        self.size = as_tuple(size, 3, "UpSampling3D: size")
+        self.data_format = data_format or config.image_data_format()
+
+    def call(self, inputs):
+        first = 2 if self.data_format == "channels_first" else 1
+        for axis, factor in enumerate(self.size, first):
+            inputs = ops.repeat(inputs, factor, axis)
+        return inputs
+
+    def get_config(self):
+        return {**super().get_config(), "size": self.size, "data_format": self.data_format}
 
 
 @registry.register("layer")

@@ -36,6 +36,9 @@ from fastnn.ops.conv import (
     depthwise_conv,
     separable_conv,
 )
+from fastnn.ops.conv_transpose import (
+    conv_transpose,
+)
 from fastnn.ops.creation import (
     arange,
     convert_to_numpy,
@@ -119,6 +122,8 @@ from fastnn.ops.logic import (
     tan,
 )
 from fastnn.ops.pool import (
+    adaptive_average_pool,
+    adaptive_max_pool,
     average_pool,
     max_pool,
 )
@@ -181,6 +186,8 @@ __all__ = [
     "KerasTensor",
     "abs",
     "absolute",
+    "adaptive_average_pool",
+    "adaptive_max_pool",
     "add",
     "all",
     "amax",
@@ -199,6 +206,7 @@ __all__ = [
     "clip",
     "concatenate",
     "conv",
+    "conv_transpose",
     "convert_to_numpy",
     "convert_to_tensor",
     "cos",

@@ -1,4 +1,6 @@
-"""Convolutions over images (n, h, w, c) with kernels (r, s, c, f), and over sequences as images of height 1.
+"""Convolutions over images (n, h, w, c) with kernels (r, s, c, f), over sequences as images of height 1.
+
+Those over volumes (n, d, h, w, c) are convolutions over images whose channels are the slices under the window's depth.
 
 Dimension letters as in ``csrc/fnn.h``: n batch, h w c input, p q f output, r s window, g groups.
 """
@@ -11,7 +13,8 @@ from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops import winograd
 from fastnn.ops.linalg import as_floats
 from fastnn.ops.primitive import Primitive
-from fastnn.ops.shape import expand_dims, moveaxis, squeeze
+from fastnn.ops.shape import concatenate, expand_dims, getitem, moveaxis, reshape, squeeze, transpose
+from fastnn.ops.shape import pad as pad_zeros
 from fastnn.ops.shape import shape as shape_of
 
 KERNEL_GRADIENT_PIECES = 8  # the batch is cut into so many partial sums, by the shape alone
@@ -373,32 +376,55 @@ def window_geometry(sizes, window, strides, dilation, padding, rank, name):
 
 
 def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
-    """Convolution in one or two dimensions; groups follow from the channels of input and kernel.
+    """Convolution in one, two or three dimensions; groups follow from the channels of input and kernel.
 
     Parameters
     ----------
-    inputs : tensor of shape (n, h, w, c) or (n, w, c)
-    kernel : tensor of shape (r, s, c / groups, f) or (s, c / groups, f)
+    inputs : tensor of shape (n, w, c), (n, h, w, c) or (n, d, h, w, c)
+    kernel : tensor of shape (s, c / groups, f), (r, s, c / groups, f) or (depth, r, s, c / groups, f)
     strides, dilation_rate : int or tuple of int
     padding : {"valid", "same", "causal"}
     data_format : {"channels_last", "channels_first"}, optional
 
     Returns
     -------
-    tensor of shape (n, p, q, f) or (n, q, f)
+    tensor of shape (n, q, f), (n, p, q, f) or (n, depth, p, q, f)
     """
     rank = len(shape_of(kernel)) - 2
-    if rank not in (1, 2):
-        raise ValueError(f"conv: kernels have 3 or 4 axes, received shape {shape_of(kernel)}")
+    if rank not in (1, 2, 3):
+        raise ValueError(f"conv: kernels have 3 to 5 axes, received shape {shape_of(kernel)}")
     x = images_from(inputs, data_format, rank)
     w = expand_dims(kernel, 0) if rank == 1 else kernel
-    channels, per_group = x.shape[-1], shape_of(w)[2]
+    channels, per_group = x.shape[-1], shape_of(w)[-2]
     if channels % per_group:
         raise ValueError(f"conv: {channels} input channels cannot be cut into groups of {per_group}, the kernel's")
-    geometry = window_geometry(x.shape[1:3], shape_of(w)[:2], strides, dilation_rate, padding, rank, "conv")
+    geometry = window_geometry(x.shape[1:-1], shape_of(w)[:-2], strides, dilation_rate, padding, rank, "conv")
+    if rank == 3:
+        return images_back(_convolve_volumes(x, w, channels // per_group, *geometry), data_format, rank)
     strides, dilation, pad = geometry
     y = apply(_conv2d, x, w, strides=strides, dilation=dilation, pad=pad, groups=channels // per_group)
     return images_back(y, data_format, rank)
+
+
+def _convolve_volumes(x, w, groups, strides, dilation, pad):
+    """One convolution over images: the slices under the window's depth lie side by side as channels of each group."""
+    n, depth, *image, channels = x.shape
+    taps, r, s, per_group, filters = shape_of(w)
+    places = output_size(depth, taps, strides[0], dilation[0], pad[0])
+    if places < 1:
+        raise ValueError(f'conv: a window of depth {taps} is larger than the input\'s {depth}: use padding="same"')
+    if any(pad[0]):
+        x = pad_zeros(x, ((0, 0), pad[0], (0, 0), (0, 0), (0, 0)))
+    slices = []
+    for tap in range(taps):
+        first = tap * dilation[0]
+        part = getitem(x, (slice(None), slice(first, first + (places - 1) * strides[0] + 1, strides[0])))
+        slices.append(reshape(part, (n * places, *image, groups, 1, per_group)))
+    images = reshape(concatenate(slices, -2), (n * places, *image, taps * channels))
+    kernel = reshape(transpose(w, (1, 2, 0, 3, 4)), (r, s, taps * per_group, filters))
+    geometry = {"strides": tuple(strides[1:]), "dilation": tuple(dilation[1:]), "pad": tuple(pad[1:])}
+    y = apply(_conv2d, images, kernel, groups=groups, **geometry)
+    return reshape(y, (n, places, *y.shape[1:]))
 
 
 def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):

@@ -7,6 +7,7 @@ import numpy as np
 from fastnn.graph.program import apply
 from fastnn.ops.conv import as_tuple, images_back, images_from, output_size, window_geometry
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.shape import concatenate, getitem, normalize_axis, reshape
 
 BYTE_PLACES = 256  # of a window, that a byte can number; also in csrc/pool.c
 
@@ -173,10 +174,24 @@ def _pool(primitive, inputs, pool_size, strides, padding, data_format):
     window = as_tuple(pool_size, rank, "pool_size")
     window = (1, *window) if rank == 1 else window
     strides = pool_size if strides is None else strides
-    strides, _, pad = window_geometry(x.shape[1:3], window, strides, 1, padding, rank, "pooling")
-    result = apply(primitive, x, window=window, strides=strides, pad=pad)
-    y = result[0] if isinstance(result, tuple) else result
+    strides, _, pad = window_geometry(x.shape[1:-1], window, strides, 1, padding, rank, "pooling")
+    y = (_pool_volumes if rank == 3 else _pool_images)(primitive, x, window, strides, pad)
     return images_back(y, data_format, rank)
+
+
+def _pool_images(primitive, x, window, strides, pad):
+    result = apply(primitive, x, window=tuple(window), strides=tuple(strides), pad=tuple(pad))
+    return result[0] if isinstance(result, tuple) else result
+
+
+def _pool_volumes(primitive, x, window, strides, pad):
+    """First within each slice, then over the depth: how many elements count is a product of both."""
+    n, depth, h, w, c = x.shape
+    y = _pool_images(primitive, reshape(x, (n * depth, h, w, c)), window[1:], strides[1:], pad[1:])
+    _, p, q, _ = y.shape
+    y = reshape(y, (n, depth, p * q, c))
+    y = _pool_images(primitive, y, (window[0], 1), (strides[0], 1), (pad[0], (0, 0)))
+    return reshape(y, (n, y.shape[1], p, q, c))
 
 
 def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
@@ -184,14 +199,14 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 
     Parameters
     ----------
-    inputs : tensor of shape (n, h, w, c) or (n, w, c)
+    inputs : tensor of shape (n, w, c), (n, h, w, c) or (n, d, h, w, c)
     pool_size, strides : int or tuple of int
         Strides default to the window.
     padding : {"valid", "same"}
 
     Returns
     -------
-    tensor of shape (n, p, q, c) or (n, q, c)
+    tensor of shape (n, q, c), (n, p, q, c) or (n, depth, p, q, c)
     """
     return _pool(_max_pool2d, inputs, pool_size, strides, padding, data_format)
 
@@ -199,3 +214,36 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
 def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
     """The mean of each window, counting only elements inside the input; arguments as `max_pool`."""
     return _pool(_average_pool2d, inputs, pool_size, strides, padding, data_format)
+
+
+def _adaptive_pool(reduction, inputs, output_size, data_format):
+    """Bin i of an axis holds the elements from floor(i n / bins) to ceil((i + 1) n / bins); one axis at a time."""
+    from fastnn import config
+
+    rank = len(inputs.shape) - 2
+    bins = as_tuple(output_size, rank, "output_size")
+    first = 2 if (data_format or config.image_data_format()) == "channels_first" else 1
+    y = inputs
+    for axis, count in enumerate(bins, first):
+        size = y.shape[normalize_axis(axis, rank + 2)]
+        whole = (slice(None),) * axis
+        parts = [
+            reduction(getitem(y, (*whole, slice(i * size // count, -(-(i + 1) * size // count)))), axis, True)
+            for i in range(count)
+        ]
+        y = concatenate(parts, axis)
+    return y
+
+
+def adaptive_max_pool(inputs, output_size, data_format=None):
+    """The largest element of each of `output_size` bins along the axes in space."""
+    from fastnn.ops import reduce
+
+    return _adaptive_pool(reduce.max, inputs, output_size, data_format)
+
+
+def adaptive_average_pool(inputs, output_size, data_format=None):
+    """The mean of each of `output_size` bins along the axes in space; neighbouring bins may share elements."""
+    from fastnn.ops import reduce
+
+    return _adaptive_pool(reduce.mean, inputs, output_size, data_format)

@@ -8,6 +8,7 @@ own:
     KERAS_BACKEND=jax   python -m golden.make_golden          # adds the rows marked torch_differs, compares
     KERAS_BACKEND=torch python -m golden.make_golden files    # files/ and summary.txt
     KERAS_BACKEND=jax   python -m golden.make_golden files    # adds files/*_jax.keras
+    KERAS_BACKEND=jax   python -m golden.make_golden spatial  # one of the TABLES with a file of its own
 
 All but the saved models in files/ (they carry the date) is the same, bit for bit, at every run on one
 machine.
@@ -21,6 +22,7 @@ import sys
 import cases
 import keras
 import numpy as np
+import spatial_cases
 from golden import store
 from keras import ops
 
@@ -513,8 +515,20 @@ def cross_check():
         compare(family.__name__, tree, golden)
 
 
+# Tables of layers with a golden file of their own, which holds their configurations too.
+TABLES = {"spatial": spatial_cases.CASES}
+
+
+def write_tables(names):
+    for name in names:
+        entries = {case.name: layer_entry(case) | {"configuration": configuration(case.make)} for case in TABLES[name]}
+        store.save(name, entries)
+
+
 def main():
-    if sys.argv[1:] == ["files"]:
+    if set(sys.argv[1:]) & set(TABLES):
+        write_tables(sys.argv[1:])
+    elif sys.argv[1:] == ["files"]:
         write_files()
     elif keras.backend.backend() == "torch":
         for family in FAMILIES:

@@ -6,6 +6,7 @@ import json
 import cases
 import numpy as np
 import pytest
+import spatial_cases
 from golden import store
 
 import fastnn
@@ -15,7 +16,8 @@ from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
 from fastnn.naming import clear_session
 
-GOLDEN = store.load("layers")
+GOLDEN = store.load("layers") | store.load("spatial")
+LAYERS = cases.LAYERS + spatial_cases.CASES
 
 
 def in_float32(text):
@@ -24,7 +26,8 @@ def in_float32(text):
 
 
 CONFIGS = in_float32((store.FOLDER / "configs.json").read_text())["configs"]
-ROWS = pytest.mark.parametrize("case", cases.LAYERS, ids=lambda case: case.name)
+CONFIGS |= {f"layers/{name}": e["configuration"] for name, e in GOLDEN.items() if "configuration" in e}
+ROWS = pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
 
 
 def close(actual, expected):
@@ -81,7 +84,7 @@ def test_on_arrays(case):
         close(sum(layer.losses), entry["added_loss"])
 
 
-@pytest.mark.parametrize("case", [c for c in cases.LAYERS if c.train], ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [c for c in LAYERS if c.train], ids=lambda case: case.name)
 def test_five_training_steps(case):
     entry = GOLDEN[case.name]
     layer = case.make(fastnn)
@@ -99,7 +102,7 @@ def test_five_training_steps(case):
         close(mine, theirs)
 
 
-ALL_CONFIGURED = [(c.name, c.make) for c in cases.LAYERS] + list(cases.CONFIGURED_LAYERS)
+ALL_CONFIGURED = [(c.name, c.make) for c in LAYERS] + list(cases.CONFIGURED_LAYERS)
 LOWER_PRECISION = {"dense_float16", "dense_mixed"}
 
 
@@ -123,7 +126,7 @@ def test_lower_precision_is_refused(name, make):
 
 
 def test_every_layer_has_a_case():
-    used = {type(case.make(fastnn)).__name__ for case in cases.LAYERS}
+    used = {type(case.make(fastnn)).__name__ for case in LAYERS}
     used |= {type(make(fastnn)).__name__ for name, make in cases.CONFIGURED_LAYERS if name not in LOWER_PRECISION}
     exported = [getattr(fastnn.layers, name) for name in fastnn.layers.__all__]
     exported = {value.__name__ for value in exported if inspect.isclass(value)}
