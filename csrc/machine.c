@@ -55,17 +55,17 @@ double fnn_measure_peak(double seconds) {
 
 double fnn_measure_bandwidth(size_t bytes, double seconds) {
   char *from = malloc(bytes), *to = malloc(bytes);
-  double end = fnn_clock() + seconds, best = 0.0;
-  if (from == NULL || to == NULL)
-    seconds = 0.0;
-  else
+  double best = 0.0;
+  if (from != NULL && to != NULL) {
     memset(from, 1, bytes), memset(to, 1, bytes); /* untouched memory would be one page of zeros, read from cache */
-  while (seconds > 0.0 && fnn_clock() < end) {
-    double start = fnn_clock();
-    memcpy(to, from, bytes);
-    from[0] = to[bytes - 1]; /* so that no round can be left out */
-    double rate = 2.0 * (double)bytes / (fnn_clock() - start);
-    if (rate > best) best = rate;
+    double end = fnn_clock() + seconds;           /* from now on: the first touch may take longer than that */
+    do {
+      double start = fnn_clock();
+      memcpy(to, from, bytes);
+      from[0] = to[bytes - 1]; /* so that no round can be left out */
+      double rate = 2.0 * (double)bytes / (fnn_clock() - start);
+      if (rate > best) best = rate;
+    } while (fnn_clock() < end);
   }
   free(from);
   free(to);

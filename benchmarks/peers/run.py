@@ -155,7 +155,7 @@ def rounds(workers, what, seconds, drop):
     """{name of a worker: seconds of one step in each round}; another one begins each round."""
     found = {name: [] for name, worker in workers.items() if worker.offers(what)}
     end = time.perf_counter() + 2 * seconds * len(found)
-    for i in range(-1, ROUNDS):  # the first round finds how many steps a round has, and is not kept
+    for i in range(-1, ROUNDS):  # the first round is one call, in which a library may compile, and is not kept
         if i >= LEAST_ROUNDS and time.perf_counter() > end:
             break
         turn = list(found)

@@ -59,7 +59,7 @@ class Timer:
     """The rounds of one library."""
 
     def __init__(self, module, variant, workload, threads, steps):
-        self.workload, self.steps, self.counts = workload, steps, {}
+        self.workload, self.steps, self.counts, self.called = workload, steps, {}, set()
         self.weights = initial_weights(workload)
         x, y = self.x, _ = data(workload, steps)
         seconds, library = elapsed(importlib.import_module, module)
@@ -99,8 +99,14 @@ class Timer:
         return losses
 
     def round(self, what, seconds):
-        """Seconds of one step (one call) in a round of about so many seconds; the first round finds how many."""
+        """Seconds of one step (one call) in a round of about so many seconds.
+
+        The first round is one call, in which a library may compile; the second one finds how many calls a round has.
+        """
         run, count = self._run(what), self.counts.get(what, 1)
+        if what not in self.called:
+            self.called.add(what)
+            return {"seconds": elapsed(run, 1)[0]}
         took = elapsed(run, count)[0]
         while what not in self.counts and took < seconds / 2:
             count = int(count * min(max(seconds / took, 2), 10))

@@ -1,4 +1,4 @@
-"""The library: the same ideas for every size, instruction set and thread count: csrc/conv.c, csrc/kernels/gemm.h."""
+"""The library: the same ideas for every size, instruction set and thread count: csrc/conv.c, csrc/winograd.c."""
 
 from functools import partial
 
