@@ -18,7 +18,7 @@
 #include "../bytecode.h"
 
 enum {
-  /* Room for groups of random numbers and for vectors that run over the end.  21 cache lines do not divide a page, so
+  /* Room for groups of random numbers and for vectors that run over the end.  37 cache lines do not divide a page, so
    * that registers do not compete for the same cache sets. */
   EW_ROOM = FNN_BLOCK + FNN_RANDOM_GROUP + 16
 };
