@@ -1,12 +1,14 @@
 /* copy.c: the steps that move 4-byte elements without computing: copy, fill, gather, scatter_add, one_hot. */
 #include <string.h>
 
+#include "dispatch.h"
 #include "step.h"
 
 enum {
   CHUNK_ELEMENTS = 16384, /* 64 KB: long enough for a thread, short enough for L1 and L2 together */
   SCATTER_CHUNKS = 8,     /* each reads all indices and adds to its own rows of the table */
-  TILE = 16               /* elements in a cache line: the side of a tile that is transposed at a time */
+  TILE = 16,              /* elements in a cache line: columns of a tile that is transposed at a time */
+  STRIP = 64              /* its rows: they lie side by side in x, some cache lines in one page */
 };
 
 /* Costs in nanoseconds, measured roughly; only their size matters. */
@@ -94,8 +96,8 @@ static void normalise(axis a[RANK]) {
   for (int i = 0; i < RANK; i++) a[i] = i < RANK - n ? (axis){1, 0, 0} : kept[i - (RANK - n)];
 }
 
-/* A *strip* is what the innermost loops do: one row, or TILE rows that are transposed. */
-static ptrdiff_t strip_rows(const axis a[RANK]) { return a[4].in == 1 && a[5].in != 1 ? TILE : 1; }
+/* A *strip* is what the innermost loops do: one row, or STRIP rows that are transposed. */
+static ptrdiff_t strip_rows(const axis a[RANK]) { return a[4].in == 1 && a[5].in != 1 ? STRIP : 1; }
 
 static ptrdiff_t strip_count(const axis a[RANK]) {
   return a[0].size * a[1].size * a[2].size * a[3].size * fnn_ceil_div(a[4].size, strip_rows(a));
@@ -144,6 +146,10 @@ static void copy_row(const uint32_t *x, uint32_t *y, const axis *a) {
 
 /* `rows` rows, next to each other in x, of a->size elements; tile by tile so that whole cache lines are used. */
 static void copy_transposed(const uint32_t *x, uint32_t *y, ptrdiff_t rows, ptrdiff_t row_out, const axis *a) {
+  if (a->out == 1) {
+    fnn_kernel->transpose((const int32_t *)x, a->in, rows, a->size, (int32_t *)y, row_out);
+    return;
+  }
   for (ptrdiff_t begin = 0; begin < a->size; begin += TILE) {
     ptrdiff_t end = fnn_min(begin + TILE, a->size);
     for (ptrdiff_t row = 0; row < rows; row++) {

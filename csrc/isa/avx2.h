@@ -84,6 +84,27 @@ FNN_INLINE vm vi_eq(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpeq_epi32(
 FNN_INLINE vm vi_lt(vi a, vi b) { return _mm256_castsi256_ps(_mm256_cmpgt_epi32(b, a)); }
 FNN_INLINE vi vi_select(vm m, vi a, vi b) { return _mm256_blendv_epi8(b, a, _mm256_castps_si256(m)); }
 
+FNN_INLINE void vi_transpose(const int32_t *x, ptrdiff_t x_row, int32_t *y, ptrdiff_t y_row) {
+  __m256 half[8], pair[8]; /* half[i + 4*h]: elements 4h .. 4h+3 of the rows i and i+4 */
+  for (int i = 0; i < 4; i++) {
+    for (int h = 0; h < 2; h++) {
+      __m128 low = _mm_loadu_ps((const float *)(x + i * x_row + 4 * h));
+      __m128 high = _mm_loadu_ps((const float *)(x + (i + 4) * x_row + 4 * h));
+      half[i + 4 * h] = _mm256_insertf128_ps(_mm256_castps128_ps256(low), high, 1);
+    }
+  }
+  for (int h = 0; h < 8; h += 4) {
+    pair[h] = _mm256_unpacklo_ps(half[h], half[h + 1]), pair[h + 1] = _mm256_unpackhi_ps(half[h], half[h + 1]);
+    pair[h + 2] = _mm256_unpacklo_ps(half[h + 2], half[h + 3]),
+             pair[h + 3] = _mm256_unpackhi_ps(half[h + 2], half[h + 3]);
+    for (int j = 0; j < 2; j++) {
+      float *to = (float *)(y + (h + 2 * j) * y_row);
+      _mm256_storeu_ps(to, _mm256_shuffle_ps(pair[h + j], pair[h + j + 2], _MM_SHUFFLE(1, 0, 1, 0)));
+      _mm256_storeu_ps(to + y_row, _mm256_shuffle_ps(pair[h + j], pair[h + j + 2], _MM_SHUFFLE(3, 2, 3, 2)));
+    }
+  }
+}
+
 /* ---- across the lanes ----------------------------------------------------------------------------------------- */
 
 #define FNN_FOLD(name, fold128, fold_lane)                                         \

@@ -83,6 +83,29 @@ FNN_INLINE vm vi_eq(vi a, vi b) { return _mm512_cmpeq_epi32_mask(a, b); }
 FNN_INLINE vm vi_lt(vi a, vi b) { return _mm512_cmplt_epi32_mask(a, b); }
 FNN_INLINE vi vi_select(vm m, vi a, vi b) { return _mm512_mask_blend_epi32(m, b, a); }
 
+FNN_INLINE void vi_transpose(const int32_t *x, ptrdiff_t x_row, int32_t *y, ptrdiff_t y_row) {
+  __m512 quad[16], pair[16]; /* quad[i + 4*q]: elements 4q .. 4q+3 of the rows i, i+4, i+8 and i+12 */
+  for (int i = 0; i < 4; i++) {
+    for (int q = 0; q < 4; q++) {
+      const float *from = (const float *)(x + i * x_row + 4 * q);
+      __m512 v = _mm512_castps128_ps512(_mm_loadu_ps(from));
+      v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 4 * x_row), 1);
+      v = _mm512_insertf32x4(v, _mm_loadu_ps(from + 8 * x_row), 2);
+      quad[i + 4 * q] = _mm512_insertf32x4(v, _mm_loadu_ps(from + 12 * x_row), 3);
+    }
+  }
+  for (int q = 0; q < 16; q += 4) {
+    pair[q] = _mm512_unpacklo_ps(quad[q], quad[q + 1]), pair[q + 1] = _mm512_unpackhi_ps(quad[q], quad[q + 1]);
+    pair[q + 2] = _mm512_unpacklo_ps(quad[q + 2], quad[q + 3]),
+             pair[q + 3] = _mm512_unpackhi_ps(quad[q + 2], quad[q + 3]);
+    for (int j = 0; j < 2; j++) {
+      float *to = (float *)(y + (q + 2 * j) * y_row);
+      _mm512_storeu_ps(to, _mm512_shuffle_ps(pair[q + j], pair[q + j + 2], _MM_SHUFFLE(1, 0, 1, 0)));
+      _mm512_storeu_ps(to + y_row, _mm512_shuffle_ps(pair[q + j], pair[q + j + 2], _MM_SHUFFLE(3, 2, 3, 2)));
+    }
+  }
+}
+
 /* ---- across the lanes ----------------------------------------------------------------------------------------- */
 
 #define FNN_FOLD(name, fold256, fold128, fold_lane)                                      \

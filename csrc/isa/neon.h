@@ -111,6 +111,15 @@ FNN_INLINE vm vi_eq(vi a, vi b) { return vceqq_s32(a, b); }
 FNN_INLINE vm vi_lt(vi a, vi b) { return vcltq_s32(a, b); }
 FNN_INLINE vi vi_select(vm m, vi a, vi b) { return vbslq_s32(m, a, b); }
 
+FNN_INLINE void vi_transpose(const int32_t *x, ptrdiff_t x_row, int32_t *y, ptrdiff_t y_row) {
+  int32x4x2_t a = vtrnq_s32(vld1q_s32(x), vld1q_s32(x + x_row));
+  int32x4x2_t b = vtrnq_s32(vld1q_s32(x + 2 * x_row), vld1q_s32(x + 3 * x_row));
+  for (int j = 0; j < 2; j++) {
+    vst1q_s32(y + j * y_row, vcombine_s32(vget_low_s32(a.val[j]), vget_low_s32(b.val[j])));
+    vst1q_s32(y + (j + 2) * y_row, vcombine_s32(vget_high_s32(a.val[j]), vget_high_s32(b.val[j])));
+  }
+}
+
 /* ---- across the lanes ----------------------------------------------------------------------------------------- */
 
 FNN_INLINE float vf_sum(vf v) { return vaddvq_f32(v); }

@@ -9,6 +9,7 @@
  * - vf_round is to the nearest, ties to even; vf_to_vi rounds so, vf_trunc_to_vi towards zero; what does not fit an
  *   int32 gives a number without meaning;
  * - vi_load_bytes, vi_store_bytes: a byte (0..255) in memory for each lane;
+ * - vi_transpose: element j of row i of a square of FNN_LANES rows of x becomes element i of row j of y;
  * - vi_mul wraps; vi_mulhi_u is the high half of the unsigned product; vi_shl, vi_shr (logical) take a constant;
  * - vf_sum adds in an order that is fixed for the ISA; vf_hmax, vf_hmin are without meaning if a lane is NaN. */
 #ifndef FNN_ISA_SCALAR_H
@@ -105,6 +106,11 @@ FNN_INLINE vi vi_xor(vi a, vi b) { return a ^ b; }
 FNN_INLINE vm vi_eq(vi a, vi b) { return a == b; }
 FNN_INLINE vm vi_lt(vi a, vi b) { return a < b; }
 FNN_INLINE vi vi_select(vm m, vi a, vi b) { return m ? a : b; }
+
+FNN_INLINE void vi_transpose(const int32_t *x, ptrdiff_t x_row, int32_t *y, ptrdiff_t y_row) {
+  (void)x_row, (void)y_row;
+  *y = *x;
+}
 
 /* ---- across the lanes ----------------------------------------------------------------------------------------- */
 

@@ -37,7 +37,7 @@ def numbers(*shape):
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_copies_any_permutation_slice_and_flip(seed):
+def test_copies_any_permutation_slice_and_flip(isa, seed):
     rng = np.random.default_rng(seed)
     base = numbers(*rng.integers(1, 9, rng.integers(1, RANK + 1)))
     view = base.transpose(rng.permutation(base.ndim))
@@ -53,7 +53,7 @@ def test_copies_any_permutation_slice_and_flip(seed):
 
 @pytest.mark.parametrize("shape", [(15, 16), (16, 17), (1, 33), (200, 300), (1000, 7)])
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_transposes(shape, threads):
+def test_transposes(isa, shape, threads):
     x = numbers(*shape)
     out = np.zeros(shape[::-1], np.float32)
     copy(x, out, out.shape, [1, shape[1]], [shape[0], 1], threads=threads)
@@ -61,7 +61,7 @@ def test_transposes(shape, threads):
 
 
 @pytest.mark.parametrize("axes", [(0, 3, 1, 2), (0, 2, 3, 1), (3, 2, 1, 0), (2, 0, 3, 1)])
-def test_permutes_images(axes):
+def test_permutes_images(isa, axes):
     x = numbers(3, 20, 18, 19)
     out = np.zeros(x.transpose(axes).shape, np.float32)
     copy_view(x.transpose(axes), x, out)
