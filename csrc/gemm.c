@@ -5,6 +5,8 @@
  * at a time (AVX2: 512x512x512 at 91 instead of 74 GFLOP/s, 128x784x512 at 90 instead of 75). */
 #include "gemm.h"
 
+#include <string.h>
+
 #include "dispatch.h"
 #include "epilogue.h"
 #include "step.h"
@@ -13,6 +15,7 @@ enum {
   WIDE_PANEL = 64,     /* panels so wide are read where they are: their rows fill four cache lines each */
   PACKED_ROWS = 24,    /* fewer rows are not worth a copy of B, */
   PACKED_WORTH = 8192, /* nor are few rows where those of B lie close together: rows times their distance */
+  PACKED_A = 96,       /* rows of a transposed A that are copied at a time */
   DEPTH = 512,         /* k of one pass: a panel of B so long stays in the second-level cache */
   CHUNK_ROWS = 96,     /* a chunk has at least so many rows, or a panel of B is loaded for too few sums, */
   CHUNK_COLUMNS = 64,  /* at least so many columns, for the same reason with A, */
@@ -25,8 +28,24 @@ int fnn_gemm_packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t b_row) {
          rows * b_row >= PACKED_WORTH;
 }
 
-ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k) {
-  return m < PACKED_ROWS ? 0 : fnn_multiply(fnn_min(k, DEPTH), FNN_PACKED_COLUMNS * (ptrdiff_t)sizeof(float));
+ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k, int b_transposed) {
+  const ptrdiff_t width = FNN_PACKED_COLUMNS + PACKED_A;
+  return m < PACKED_ROWS && !b_transposed ? 0 : fnn_multiply(fnn_min(k, DEPTH), width * (ptrdiff_t)sizeof(float));
+}
+
+/* Of a transposed A the elements that meet one row of B lie side by side, and the next far away: blocks of them are
+ * copied for the same reason as B. */
+static void gemm_blocks_of_a(const fnn_gemm *g, float *packed) {
+  fnn_gemm block = *g;
+  for (ptrdiff_t i = 0; i < g->m; i += PACKED_A) {
+    block.m = fnn_min(PACKED_A, g->m - i);
+    for (ptrdiff_t l = 0; l < g->k; l++)
+      memcpy(packed + l * block.m, g->a + i + l * g->a_col, (size_t)block.m * sizeof(float));
+    block.a = packed;
+    block.a_col = block.m;
+    block.c = g->c + i * g->c_row;
+    fnn_kernel->gemm(&block);
+  }
 }
 
 /* One pass, a copy of B in panels before each block of columns. */
@@ -35,21 +54,24 @@ static void gemm_packed(const fnn_gemm *g, float *scratch) {
   block.packed = scratch;
   for (ptrdiff_t j = 0; j < g->n; j += FNN_PACKED_COLUMNS) {
     block.n = fnn_min(FNN_PACKED_COLUMNS, g->n - j);
-    block.b = g->b + j;
+    block.b = g->b + j * (g->b_transposed ? g->b_row : 1);
     block.c = g->c + j;
     fnn_kernel->pack_b(&block, scratch);
-    fnn_kernel->gemm(&block);
+    if (g->a_row == 1 && g->a_col > PACKED_A)
+      gemm_blocks_of_a(&block, scratch + g->k * FNN_PACKED_COLUMNS);
+    else
+      fnn_kernel->gemm(&block);
   }
 }
 
 void fnn_gemm_blocked(const fnn_gemm *g, float *scratch) {
   fnn_gemm pass = *g;
   const ptrdiff_t passes = fnn_max(1, fnn_ceil_div(g->k, DEPTH));
-  const int packs = scratch != NULL && fnn_gemm_packs(g->m, g->n, g->b_row);
+  const int packs = g->b_transposed || (scratch != NULL && fnn_gemm_packs(g->m, g->n, g->b_row));
   for (ptrdiff_t l = 0, i = 0; i < passes; i++) {
     pass.k = g->k / passes + (i < g->k % passes);
     pass.a = g->a + l * g->a_col;
-    pass.b = g->b + l * g->b_row;
+    pass.b = g->b + l * (g->b_transposed ? 1 : g->b_row);
     packs ? gemm_packed(&pass, scratch) : fnn_kernel->gemm(&pass);
     pass.accumulate = 1;
     l += pass.k;
@@ -109,7 +131,7 @@ const char *fnn_matmul_prepare(fnn_step *step) {
   if (!fnn_epilogue_fits(step, count)) return "matmul: the epilogue does not run over C";
   const matmul_cut cut = cut_matmul(d);
   step->chunks = FNN_PRODUCT(fnn_ceil_div(d->batch, cut.matrices), cut.row_blocks, cut.column_blocks);
-  step->scratch_bytes = fnn_gemm_scratch(cut.rows, d->k);
+  step->scratch_bytes = fnn_gemm_scratch(cut.rows, d->k, d->b_transposed != 0);
   step->work = (double)d->batch * matmul_work(d);
   return step->chunks < 0 ? "matmul: sizes overflow" : NULL;
 }
@@ -127,8 +149,10 @@ static void run_block(const fnn_step *step, const fnn_worker *worker, ptrdiff_t 
                                .a = (const float *)fnn_pointer(step, worker, 0) + batch * d->a_batch + i * d->a_row,
                                .a_row = d->a_row,
                                .a_col = d->a_col,
-                               .b = (const float *)fnn_pointer(step, worker, 1) + batch * d->b_batch + j,
-                               .b_row = d->n,
+                               .b = (const float *)fnn_pointer(step, worker, 1) + batch * d->b_batch +
+                                    (d->b_transposed ? j * d->k : j),
+                               .b_row = d->b_transposed ? d->k : d->n,
+                               .b_transposed = d->b_transposed != 0,
                                .c = (float *)fnn_pointer(step, worker, 2) + first,
                                .c_row = d->n},
                    (float *)worker->scratch);

@@ -4,12 +4,12 @@
 
 #include "kernel.h"
 
-/* Does g, with batch = 1, in passes over k that suit the caches.  scratch: fnn_gemm_scratch bytes, or NULL: B is
- * read where it is. */
+/* Does g, with batch = 1, in passes over k that suit the caches.  scratch: fnn_gemm_scratch bytes, or NULL, if B is not
+ * transposed: it is read where it is. */
 void fnn_gemm_blocked(const fnn_gemm *g, float *scratch);
 
 /* Bytes of scratch for a product of so many rows and this depth, on any instruction set. */
-ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k);
+ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k, int b_transposed);
 
 enum { FNN_PACKED_COLUMNS = 64 }; /* columns of B that are packed at a time: whole panels on any instruction set */
 

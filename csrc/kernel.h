@@ -11,6 +11,7 @@
  *   A_b(i, l) at a + b*a_batch + i*a_row + l*a_col   any strides, so rows may overlap (convolution) or be columns
  *   B_b(l, j) at b + b*b_batch + l*b_row + j
  *   C(i, j)   at c + i*c_row + j                     overwritten, or added to when accumulate is set
+ * With `b_transposed`, B_b(l, j) is at b + b*b_batch + j*b_row + l, and only pack_b reads it.
  * With `packed` (what pack_b made of this B) the numbers of B are read there instead.
  * Each element of C is one chain of additions, over b and then l: its bits do not depend on m, n or the other rows. */
 typedef struct fnn_gemm {
@@ -19,6 +20,7 @@ typedef struct fnn_gemm {
   ptrdiff_t a_row, a_col, a_batch;
   const float *b;
   ptrdiff_t b_row, b_batch;
+  int b_transposed;
   float *c;
   ptrdiff_t c_row;
   int accumulate;

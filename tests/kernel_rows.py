@@ -115,9 +115,13 @@ def both_conv_cases(name, shapes, padding="valid"):
 MATMULS = (
     (512, 512, 512), (128, 784, 512), (32, 784, 128), (784, 32, 128), (32, 128, 10), (20, 6272, 512), (1, 784, 128),
 )  # fmt: skip
+DENSE = ((128, 512), (512, 512), (128, 512))  # x, w, dy
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
+    Case("matmul 128x512 512x512", ops.matmul, DENSE[:2]),
+    Case("matmul gradient for x 128x512 512x512", gradient_of(ops.matmul, 0), DENSE),
+    Case("matmul gradient for w 128x512 512x512", gradient_of(ops.matmul, 1), DENSE),
     *both_conv_cases("34x34x64->128 n4", images(4, 34, 64, 128)),
     *both_conv_cases("16x16x128->128 same n8", images(8, 16, 128, 128, padding="same"), "same"),
     *both_conv_cases("13x13x32->64 n16", images(16, 13, 32, 64)),

@@ -51,6 +51,9 @@ FNN_INLINE vf vf_neg(vf a) { return vnegq_f32(a); }
 FNN_INLINE vf vf_round(vf a) { return vrndnq_f32(a); }
 FNN_INLINE vf vf_floor(vf a) { return vrndmq_f32(a); }
 
+FNN_INLINE vf vf_zip_low(vf a, vf b) { return vzip1q_f32(a, b); }
+FNN_INLINE vf vf_zip_high(vf a, vf b) { return vzip2q_f32(a, b); }
+
 FNN_INLINE vm vf_lt(vf a, vf b) { return vcltq_f32(a, b); }
 FNN_INLINE vm vf_le(vf a, vf b) { return vcleq_f32(a, b); }
 FNN_INLINE vm vf_gt(vf a, vf b) { return vcgtq_f32(a, b); }

@@ -11,6 +11,7 @@
  * - vi_load_bytes, vi_store_bytes: a byte (0..255) in memory for each lane;
  * - vi_transpose: element j of row i of a square of FNN_LANES rows of x becomes element i of row j of y;
  * - vi_mul wraps; vi_mulhi_u is the high half of the unsigned product; vi_shl, vi_shr (logical) take a constant;
+ * - vf_zip_low and vf_zip_high are the halves of a0 b0 a1 b1 ..;
  * - vf_sum adds in an order that is fixed for the ISA; vf_hmax, vf_hmin are without meaning if a lane is NaN. */
 #ifndef FNN_ISA_SCALAR_H
 #define FNN_ISA_SCALAR_H
@@ -55,6 +56,8 @@ FNN_INLINE vf vf_abs(vf a) { return fabsf(a); }
 FNN_INLINE vf vf_neg(vf a) { return -a; }
 FNN_INLINE vf vf_round(vf a) { return rintf(a); }
 FNN_INLINE vf vf_floor(vf a) { return floorf(a); }
+FNN_INLINE vf vf_zip_low(vf a, vf b) { return (void)b, a; }
+FNN_INLINE vf vf_zip_high(vf a, vf b) { return (void)a, b; }
 
 FNN_INLINE vm vf_lt(vf a, vf b) { return a < b; }
 FNN_INLINE vm vf_le(vf a, vf b) { return a <= b; }

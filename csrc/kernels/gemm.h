@@ -106,19 +106,53 @@ FNN_INLINE gemm_panel gemm_panel_of(ptrdiff_t n, ptrdiff_t panels, ptrdiff_t i) 
   return (gemm_panel){before * FNN_LANES, width, end <= n ? FNN_LANES : n - (end - FNN_LANES)};
 }
 
+/* FNN_LANES vectors as the rows of a matrix become its columns: of rows i and i + half, the elements alternate. */
+FNN_INLINE void transpose_vectors(vf row[FNN_LANES]) {
+  for (int done = 1; done < FNN_LANES; done *= 2) {
+    vf next[FNN_LANES];
+    GEMM_UNROLL
+    for (int i = 0; i < FNN_LANES / 2; i++) {
+      next[2 * i] = vf_zip_low(row[i], row[i + FNN_LANES / 2]);
+      next[2 * i + 1] = vf_zip_high(row[i], row[i + FNN_LANES / 2]);
+    }
+    GEMM_UNROLL
+    for (int i = 0; i < FNN_LANES; i++) row[i] = next[i];
+  }
+}
+
+/* k rows of `count` columns of B that lie as rows, b_row apart, each made a whole vector, `width` apart. */
+static void pack_transposed(const float *b, ptrdiff_t b_row, ptrdiff_t count, ptrdiff_t k, float *to, ptrdiff_t width) {
+  for (ptrdiff_t l = 0; l < k; l += FNN_LANES) {
+    const ptrdiff_t depth = k - l < FNN_LANES ? k - l : FNN_LANES;
+    vf row[FNN_LANES];
+    for (ptrdiff_t j = 0; j < FNN_LANES; j++) row[j] = j < count ? vf_load_first(b + j * b_row + l, depth) : vf_zero();
+    transpose_vectors(row);
+    for (ptrdiff_t i = 0; i < depth; i++) vf_store(to + (l + i) * width, row[i]);
+  }
+}
+
+static void pack_rows(const float *b, ptrdiff_t b_row, const gemm_panel *p, ptrdiff_t k, float *to) {
+  for (ptrdiff_t l = 0; l < k; l++, b += b_row, to += FNN_LANES) {
+    for (ptrdiff_t v = 0; v < p->vectors - 1; v++, to += FNN_LANES) vf_store(to, vf_load(b + v * FNN_LANES));
+    vf_store(to, vf_load_first(b + (p->vectors - 1) * FNN_LANES, p->last));
+  }
+}
+
 /* One panel after the other, each with its rows (of all of the batch) side by side and filled up to whole vectors. */
 static void pack_b(const fnn_gemm *g, float *packed) {
   const ptrdiff_t panels = gemm_panels(g->n);
   for (ptrdiff_t i = 0; i < panels; i++) {
     const gemm_panel p = gemm_panel_of(g->n, panels, i);
-    for (ptrdiff_t batch = 0; batch < g->batch; batch++) {
-      const float *row = g->b + batch * g->b_batch + p.j;
-      for (ptrdiff_t l = 0; l < g->k; l++, row += g->b_row) {
-        for (ptrdiff_t v = 0; v < p.vectors - 1; v++, packed += FNN_LANES)
-          vf_store(packed, vf_load(row + v * FNN_LANES));
-        vf_store(packed, vf_load_first(row + (p.vectors - 1) * FNN_LANES, p.last));
-        packed += FNN_LANES;
+    const ptrdiff_t width = p.vectors * FNN_LANES;
+    for (ptrdiff_t batch = 0; batch < g->batch; batch++, packed += g->k * width) {
+      const float *b = g->b + batch * g->b_batch;
+      if (!g->b_transposed) {
+        pack_rows(b + p.j, g->b_row, &p, g->k, packed);
+        continue;
       }
+      for (ptrdiff_t v = 0; v < p.vectors; v++)
+        pack_transposed(b + (p.j + v * FNN_LANES) * g->b_row, g->b_row, v < p.vectors - 1 ? FNN_LANES : p.last, g->k,
+                        packed + v * FNN_LANES, width);
     }
   }
 }

@@ -37,14 +37,13 @@ class MatMul(Primitive):
     def lower(self, lowering, instruction):
         a, b = instruction.inputs
         (c,) = instruction.outputs
-        transpose_a = instruction.attributes.get("transpose_a", False)
+        transpose_a, transpose_b = (instruction.attributes.get(f"transpose_{x}", False) for x in "ab")
         m, n = c.shape[-2:]
         k = a.shape[-2] if transpose_a else a.shape[-1]
-        if instruction.attributes.get("transpose_b", False):
-            b = lowering.transposed(b, (*range(len(b.shape) - 2), len(b.shape) - 1, len(b.shape) - 2))
         sizes = {
             "batch": math.prod(c.shape[:-2]), "m": m, "n": n, "k": k,
             "a_row": 1 if transpose_a else k, "a_col": m if transpose_a else 1, "a_batch": m * k, "b_batch": k * n,
+            "b_transposed": int(transpose_b),
         }  # fmt: skip
         lowering.step("matmul", (a, b), (c,), sizes, instruction)
 

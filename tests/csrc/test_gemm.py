@@ -10,33 +10,36 @@ COLUMNS = (0, 1, 3, 4, 5, 15, 16, 17, 31, 33, 47, 49, 63, 64, 65, 97)
 DEPTHS = (0, 1, 2, 37)
 
 
-def matmul_dims(m, n, k, batch=1, transposed=False, share_a=False, share_b=False):
+def matmul_dims(m, n, k, batch=1, transposed="", share_a=False, share_b=False):
     return {
         "batch": batch,
         "m": m,
         "n": n,
         "k": k,
-        "a_row": 1 if transposed else k,
-        "a_col": m if transposed else 1,
+        "a_row": 1 if "a" in transposed else k,
+        "a_col": m if "a" in transposed else 1,
         "a_batch": 0 if share_a else m * k,
         "b_batch": 0 if share_b else k * n,
+        "b_transposed": int("b" in transposed),
     }
 
 
-def check(make, m, n, k, batch=1, transposed=False, threads=None):
+def check(make, m, n, k, batch=1, transposed="", threads=None):
     a = make(batch, m, k)
     b = make(batch, k, n)
-    stored = np.ascontiguousarray(a.transpose(0, 2, 1)) if transposed else a
+    stored = [
+        np.ascontiguousarray(x.transpose(0, 2, 1)) if name in transposed else x for name, x in (("a", a), ("b", b))
+    ]
     dims = matmul_dims(m, n, k, batch, transposed)
     if threads is None:
-        (c,) = run_all_threads("matmul", dims, [stored, b], [(batch, m, n)])
+        (c,) = run_all_threads("matmul", dims, stored, [(batch, m, n)])
     else:
-        (c,) = run("matmul", dims, [stored, b], [(batch, m, n)], threads=threads)
+        (c,) = run("matmul", dims, stored, [(batch, m, n)], threads=threads)
     a, b = a.astype(np.float64), b.astype(np.float64)
     return c, a @ b, gamma(k) * (np.abs(a) @ np.abs(b))
 
 
-@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("transposed", ["", "a", "b"])
 def test_every_tile_is_exact(isa, rng, transposed):
     for m in ROWS:
         for n in COLUMNS:
@@ -57,7 +60,7 @@ def test_every_tile_is_exact(isa, rng, transposed):
         (40, 70, 90, 11),
     ],
 )
-@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("transposed", ["", "a", "b"])
 def test_cut_into_chunks(isa, rng, m, n, k, batch, transposed):
     c, expected, _ = check(lambda *s: integers(rng, *s), m, n, k, batch, transposed)
     np.testing.assert_array_equal(c, expected)

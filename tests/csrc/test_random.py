@@ -72,7 +72,7 @@ def test_epilogues_start_anywhere():
     a, b = np.zeros((m, 1), np.float32), np.zeros((1, n), np.float32)
     work = Instruction("random_uniform", 0, value=9), Instruction("store", 0, 0)
     code = Code(count, (View(2, "contiguous"),), work)
-    dims = {"batch": 1, "m": m, "n": n, "k": 1, "a_row": 1, "a_col": 1, "a_batch": 0, "b_batch": 0}
+    dims = {"batch": 1, "m": m, "n": n, "k": 1, "a_row": 1, "a_col": 1, "a_batch": 0, "b_batch": 0, "b_transposed": 0}
     native.run_step("matmul", dims, [a, b, y], code=code)
     np.testing.assert_array_equal(y, philox.uniform(0, 0, 9, count))
 

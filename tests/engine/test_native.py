@@ -622,7 +622,7 @@ def test_run_step_checks_the_names_of_sizes():
 def test_vocabulary():
     assert native.steps()["matmul"] == (
         "a b -> c ...",
-        ("batch", "m", "n", "k", "a_row", "a_col", "a_batch", "b_batch"),
+        ("batch", "m", "n", "k", "a_row", "a_col", "a_batch", "b_batch", "b_transposed"),
     )
     assert dict(native.opcodes())["multiply_add"] == 3
 
