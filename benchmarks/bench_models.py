@@ -86,6 +86,15 @@ def bench_predict_on_batch(benchmark, workload, n_threads, engine):
 
 @each_thread_count
 @each_workload
+def bench_call(benchmark, workload, n_threads):
+    (x, _), model = data(workload), build(keras, workload)
+    note(benchmark, workload, "model(x)", n_threads)
+    with thread_limit(n_threads):
+        measure(benchmark, repeated(lambda: model(x)), SECONDS / 2)
+
+
+@each_thread_count
+@each_workload
 def bench_first_step(benchmark, workload, n_threads):
     """One step of a model that was never run: tracing, lowering and placing are in it."""
     x, y = data(workload)

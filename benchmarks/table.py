@@ -5,7 +5,7 @@ import math
 import sys
 from pathlib import Path
 
-MODEL_COLUMNS = ("fit step", "train_on_batch", "predict", "predict_on_batch", "first step")
+MODEL_COLUMNS = ("fit step", "train_on_batch", "predict", "predict_on_batch", "model(x)", "first step")
 
 
 def table(head, rows):

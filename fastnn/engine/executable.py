@@ -61,6 +61,7 @@ class NativeExecutable:
         self.constants = native.aligned_empty(len(self.layout.constants))
         memoryview(self.constants)[:] = bytes(self.layout.constants)
         self.variables = [t.data for t in program._variables.values()] + list(program.updates)
+        self.variables += [program.counter.data] if program.counter is not None else []
         self.moves = Storage.moves
         self.homes = [getattr(v, "storage", v) for v in self.variables]
         self.inputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "input"]
@@ -131,6 +132,27 @@ class NativeExecutable:
                 counter.data.value[...] += done
         return done
 
+    def ready(self, arrays, limits=None, quotients=()):
+        """A `native.BatchCall` for batches of the form of these arrays, one for each input; None if there can be none.
+
+        Parameters
+        ----------
+        limits : (int, int), optional
+            Where the integers of the last array must lie.
+        quotients : list of (Variable, Variable)
+        """
+        inputs = {i: base for base, i in self.inputs}
+        tensors = self.program.outputs
+        if self.hosts or len(inputs) != len(arrays) or len(self.outputs) != len(tensors):
+            return None
+        feeds = [self._feed(inputs[i], i, Rows(array), len(array)) for i, array in enumerate(arrays)]
+        drains = {i: native.Drain(b, np.empty(tensors[i].shape, _dtype(tensors[i]))) for b, i in self.outputs}
+        return native.BatchCall(
+            self._idle, self._workspace, feeds, [drains[i] for i in range(len(drains))], limits,
+            [(a.value, b.value) for a, b in quotients],
+            self.program.counter.data.value if self.program.counter is not None else None, self.slot, self._wrong_row,
+        )  # fmt: skip
+
     def _wrong_row(self, error):
         """The sentence for an index that points outside its table: where, what, and the repair."""
         if error.step < 0:
@@ -161,8 +183,7 @@ class NativeExecutable:
         for done, t in enumerate(range(first, first + count), 1):
             whole = list(bases)
             for base, i in self.inputs:
-                dtype = "int32" if self.program.inputs[i].dtype == "int32" else "float32"
-                whole[base] = np.ascontiguousarray(rows[i].batch(t, batch), dtype)
+                whole[base] = np.ascontiguousarray(rows[i].batch(t, batch), _dtype(self.program.inputs[i]))
             for drain in drains:
                 size = drain.stride_bytes
                 whole[drain.base] = memoryview(drain.array).cast("B")[t * size : (t + 1) * size]
@@ -192,9 +213,12 @@ class NativeExecutable:
 
 def _view(tensor, operand, bases):
     """The memory of an operand as an array."""
-    dtype = "int32" if tensor.dtype == "int32" else "float32"
     block = memoryview(bases[operand.base]).cast("B")[operand.offset : operand.offset + operand.bytes]
-    return np.frombuffer(block, dtype).reshape(tensor.shape)
+    return np.frombuffer(block, _dtype(tensor)).reshape(tensor.shape)
+
+
+def _dtype(tensor):
+    return "int32" if tensor.dtype == "int32" else "float32"
 
 
 class ReferenceExecutable:
@@ -209,6 +233,9 @@ class ReferenceExecutable:
     def stale(self):
         """Never: variables are read afresh."""
         return False
+
+    def ready(self, arrays, limits=None, quotients=()):
+        """None: NumPy's own cost per call is larger than that of preparations."""
 
     def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
         """As `NativeExecutable.run`."""

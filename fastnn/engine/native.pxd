@@ -76,6 +76,7 @@ cdef extern from "fnn.h" nogil:
         ptrdiff_t chunks
         ptrdiff_t scratch_bytes
         double work
+        int32_t shared
         int32_t phase
 
     ctypedef struct fnn_program:

@@ -1,7 +1,7 @@
 """Types of the compiled module ``native.pyx``."""
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from fastnn.engine.steps import Code, Step
@@ -91,6 +91,25 @@ class Binding:
         end: int = -1,
         profile: Buffer | None = None,
     ) -> int: ...
+
+class BatchCall:
+    @property
+    def shared(self) -> bool: ...
+    def __init__(
+        self,
+        idle: list[tuple[Binding, Any]],
+        make: Callable[[], tuple[Binding, Any]],
+        inputs: Iterable[Feed],
+        drains: Iterable[Drain],
+        limits: tuple[int, int] | None,
+        quotients: Iterable[tuple[Buffer, Buffer]],
+        counter: Buffer | None,
+        iteration_slot: tuple[int, int] | None,
+        explain: Callable[[RowIndexError], str],
+    ) -> None: ...
+    def __call__(
+        self, arrays: tuple[Buffer, ...], seed: int, random_step: int, threads: int = 1
+    ) -> list[Any] | None: ...
 
 def aligned_empty(n_bytes: int) -> AlignedBuffer: ...
 def run_step(

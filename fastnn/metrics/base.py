@@ -81,6 +81,10 @@ class Metric:
         """The metric of all batches since the last reset."""
         raise NotImplementedError(f"{type(self).__name__} needs result(), which computes from its variables")
 
+    def quotient(self):
+        """(dividend, divisor): the scalar float32 variables, its only ones, whose quotient the result is; else None."""
+        return None
+
     def reset_state(self):
         """Forget all batches."""
         for variable in self.variables:

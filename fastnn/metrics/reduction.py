@@ -89,6 +89,11 @@ class Mean(Metric):
     def result(self):
         return ops.divide_no_nan(self.total, self.count)[()]
 
+    def quotient(self):
+        own, pair = type(self), [self.total, self.count]
+        as_here = own.result is Mean.result and own.reset_state is Metric.reset_state and self.dtype == "float32"
+        return tuple(pair) if as_here and len(self.variables) == len(pair) else None
+
 
 @registry.register("metric")
 class MeanMetricWrapper(Mean):

@@ -13,6 +13,7 @@ from fastnn.layers.layer import Layer
 from fastnn.metrics import Mean
 from fastnn.models import tracing
 from fastnn.models.objective import Objective
+from fastnn.models.ready_calls import ReadyCalls, learning_rate
 from fastnn.saving import registry
 
 SLICE = 0.1  # seconds of work in one call into C
@@ -29,16 +30,17 @@ class Compilation(Layer):
         self.loss_tracker = None
         self.engine = default_engine()
         self._compile_config = None
-        self._programs = {}
+        self._programs, self._ready_calls = {}, ReadyCalls()
         self._seed, self._random_step = None, 0
         self._place = None  # of a running fit()
         self.history = None
 
     def __getstate__(self):
-        return {**vars(self), "_programs": {}}
+        return {**vars(self), "_programs": {}, "_ready_calls": ReadyCalls()}
 
     def _forget_programs(self):
         self._programs.clear()
+        self._ready_calls.clear()
 
     # --- compile -----------------------------------------------------------------------------------
     def compile(
@@ -131,6 +133,14 @@ class Compilation(Layer):
             logs.update(result if isinstance(result, dict) else {name: result})
         return {k: _plain(v) for k, v in logs.items()}
 
+    def _quotients(self):
+        """The pairs of variables whose quotients are loss and metrics; None if the results are made otherwise."""
+        own = ("metrics", "metrics_names", "reset_metrics", "get_metrics_result")
+        if any(getattr(type(self), name) is not getattr(Compilation, name) for name in own):
+            return None
+        quotients, names = [metric.quotient() for metric in self.metrics], self.metrics_names
+        return None if None in quotients or len(set(names)) < len(names) else quotients
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
         """The scalar that training makes small: losses of the outputs, `add_loss`, penalties of the weights.
 
@@ -147,7 +157,7 @@ class Compilation(Layer):
     def _program(self, kind, batches, size, trace, **options):
         """The executable for batches of a size, traced at first use."""
         signature = tracing.Signature(batches, size)
-        rate = getattr(self.optimizer, "_learning_rate", None)  # another schedule is another program
+        rate = learning_rate(self)
         key = (kind, signature.key, config.floatx(), id(rate), tuple(options.items()))
         found = self._programs.get(key)
         if found is None or found.stale():

@@ -8,6 +8,7 @@ from fastnn.data.arrays import Batches, count_steps, first_batch_size, is_stream
 from fastnn.engine import native
 from fastnn.models import tracing
 from fastnn.models.compilation import NOBODY, SLICE, Compilation, in_name_order
+from fastnn.models.ready_calls import form_of
 
 
 class Evaluation(Compilation):
@@ -97,7 +98,7 @@ class Evaluation(Compilation):
                     outputs = [np.empty((rows, *p.shape[1:]), _dtype(p)) for p in program.program.outputs]
                 self._predict_steps(program, part, [o[start:] for o in outputs], count, size, followers, start)
         followers.on_predict_end()
-        return self._empty_prediction(data) if outputs is None else _arranged(program.program, outputs)
+        return _arranged(*(self._empty_prediction(data) if outputs is None else (program.program, outputs)))
 
     def _predict_steps(self, program, data, outputs, count, size, followers, start):
         rows, done, offset = self._rows(data), 0, start // data.batch_size if start else 0
@@ -117,10 +118,10 @@ class Evaluation(Compilation):
                 followers.progbar.update(offset + done)
 
     def _empty_prediction(self, data):
-        """The prediction for no rows at all."""
+        """(program, outputs) for no rows at all."""
         one = Batches(arrays.repack(data.structure[0], [np.zeros((1, *a.shape[1:]), a.dtype) for a in data.x]))
         program = tracing.trace_predict(self, tracing.Signature(one, 1))
-        return _arranged(program, [np.empty((0, *p.shape[1:]), _dtype(p)) for p in program.outputs])
+        return program, [np.empty((0, *p.shape[1:]), _dtype(p)) for p in program.outputs]
 
     def _predict_stream(self, batches, steps):
         parts = []
@@ -134,32 +135,45 @@ class Evaluation(Compilation):
         return arrays.repack(parts[0], [np.concatenate(column) for column in columns])
 
     def _call_on_batch(self, x, training=None):
+        training = bool(training)
+        form = form_of(training, x)
+        done = self._ready_calls.results(self, form, (x,), self._random_step) or self._predict_batch(x, training, form)
+        program, outputs = done
+        self._random_step += training
+        return _arranged(program, outputs)
+
+    def _predict_batch(self, x, training, form):
+        """(program, outputs) for one batch; remembered as a call of this form."""
         data = Batches(x)
         data.batch_size = data.rows
         self._ensure_built(data)
         if data.rows == 0:
             return self._empty_prediction(data)
-        program = self._program("predict", data, data.rows, tracing.trace_predict, training=bool(training))
-        outputs = [np.empty(p.shape, _dtype(p)) for p in program.program.outputs]
-        program.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
-        if training:
-            self._random_step += 1
-        return _arranged(program.program, outputs)
+        executable = self._program("predict", data, data.rows, tracing.trace_predict, training=training)
+        outputs = [np.empty(p.shape, _dtype(p)) for p in executable.program.outputs]
+        executable.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
+        self._ready_calls.keep(self, form, executable, data, measured=False)
+        return executable.program, outputs
 
     def predict_on_batch(self, x):
         """The prediction for one batch."""
         return self._call_on_batch(x)
 
-    def _on_batch(self, x, y, sample_weight, return_dict, run):
+    def _measure_batch(self, kind, x, y, sample_weight, return_dict, step, run):
+        """Loss and metrics of one batch: of the program that `run(data)` runs and returns."""
+        form = form_of(kind, x, y) if sample_weight is None else None
+        done = self._ready_calls.results(self, form, (x, y), step)
+        if done is not None:
+            return as_returned(dict(zip(self.metrics_names, done[1], strict=True)), return_dict)
         data = Batches(x, y, sample_weight)
         data.batch_size = data.rows
         if data.rows == 0:
             raise ValueError("the batch has no rows")
         self._ensure_built(data)
         self.reset_metrics()
-        run(data)
-        results = self.get_metrics_result()
-        return as_returned(results, return_dict)
+        executable = run(data)
+        self._ready_calls.keep(self, form, executable, data, measured=True)
+        return as_returned(self.get_metrics_result(), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss and metrics of one batch."""
@@ -167,8 +181,9 @@ class Evaluation(Compilation):
 
         def run(data):
             self._evaluate_steps(data, 1, data.rows, NOBODY, 0, show=False)
+            return self._program("evaluate", data, data.rows, tracing.trace_evaluate)
 
-        return self._on_batch(x, y, sample_weight, return_dict, run)
+        return self._measure_batch("test", x, y, sample_weight, return_dict, 0, run)
 
 
 def _arranged(program, outputs):

@@ -125,16 +125,23 @@ class Objective:
         if self.losses is None:
             return
         for loss, array, shape in zip(self.losses, arrays, shapes, strict=True):
-            if getattr(loss, "fn", None) is loss_table.sparse_categorical_crossentropy:
-                options = loss._fn_kwargs
-                ignored = options.get("ignore_class")
-                check_labels(array if ignored is None else array[array != ignored], shape[options.get("axis", -1)])
+            classes = label_classes(loss, shape)
+            if classes is not None:
+                ignored = loss._fn_kwargs.get("ignore_class")
+                check_labels(array if ignored is None else array[array != ignored], classes)
 
     def get_config(self):
         return {
             "loss": _serialized(self.loss), "loss_weights": self.loss_weights,
             "metrics": _serialized(self.metrics), "weighted_metrics": _serialized(self.weighted_metrics),
         }  # fmt: skip
+
+
+def label_classes(loss, shape):
+    """How many classes the targets of a loss number, for predictions of a shape; None if they are no labels."""
+    if getattr(loss, "fn", None) is loss_table.sparse_categorical_crossentropy:
+        return shape[loss._fn_kwargs.get("axis", -1)]
+    return None
 
 
 def check_labels(labels, classes):

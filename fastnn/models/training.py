@@ -207,8 +207,12 @@ class Training(Evaluation):
         def run(data):
             self._prepare_training(data)
             self._train_steps(data, None, 0, 1, data.rows, NOBODY, Place(0, None))
+            return self._program("train", data, data.rows, tracing.trace_train)
 
-        return self._on_batch(x, y, sample_weight, return_dict, run)
+        step = self._random_step
+        results = self._measure_batch("train", x, y, sample_weight, return_dict, step, run)
+        self._random_step = step + 1
+        return results
 
 
 def _validates(epoch, freq):

@@ -633,3 +633,80 @@ def test_machine():
     assert native.measure_peak(0.02) > 1e8
     assert native.clock() < native.clock() + 1
     assert native.compiler()
+
+
+# ---- single batches ----------------------------------------------------------------------------------------
+
+
+def batch_call(dtype="f4", **kwargs):
+    """Calls that copy a batch of shape (2, 3), and their workspaces."""
+    program, idle = NativeProgram([move(floats(0, 0, 6), floats(1, 0, 6))], 2), []
+    given = {
+        "inputs": [Feed(0, np.zeros((2, 3), dtype), batch=2)], "drains": [Drain(1, np.zeros((2, 3), np.float32))],
+        "limits": None, "quotients": (), "counter": None, "iteration_slot": None, "explain": str,
+    }  # fmt: skip
+    return native.BatchCall(idle, lambda: (program.bind([None, None]), None), **(given | kwargs)), idle
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_batch_calls_convert_rows(dtype):
+    call, idle = batch_call(dtype)
+    x = np.arange(6).reshape(2, 3).astype(dtype)
+    for _ in range(3):
+        (y,) = call((x,), 0, 0)
+        np.testing.assert_array_equal(y, x.astype(np.float32))
+    assert len(idle) == 1
+
+
+def test_batch_calls_do_nothing_for_another_form():
+    x = np.zeros((2, 3), np.float32)
+    call, idle = batch_call()
+    apart = np.zeros((2, 6), np.float32)[:, ::2]
+    crooked = np.frombuffer(bytes(25), np.uint8)[1:].view(np.float32).reshape(2, 3)
+    for other in (x[:1], x.T.copy(), x.astype(np.int32), x.astype(np.float64), apart, crooked, x.astype(">f4")):
+        assert call((other,), 0, 0) is None
+    assert call((x.astype("M8[s]"),), 0, 0) is None  # a type without buffers
+    assert len(idle) == 1
+    with pytest.raises(ValueError, match="2 arrays for 1 inputs"):
+        call((x, x), 0, 0)
+    with pytest.raises(ValueError, match="0 threads"):
+        call((x,), 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        ({"inputs": [Feed(0, np.zeros((2, 3), np.float32), index=np.arange(2), batch=2)]}, "a whole array"),
+        ({"inputs": [Feed(0, np.zeros((4, 3), np.float32), batch=2)]}, "a whole array"),
+        ({"inputs": [Feed(0, np.zeros((2, 2), np.float32), batch=2)]}, "the program needs 24 bytes"),
+        ({"inputs": []}, "base 0 is missing"),
+        ({"drains": []}, "base 1 is missing"),
+        ({"drains": [Drain(1, np.zeros((1, 3), np.float32))]}, "too short"),
+        ({"limits": (0, 2)}, "limits of no integers"),
+        ({"quotients": [(np.zeros(2, np.float32), np.zeros((), np.float32))]}, "a scalar of 4 bytes"),
+        ({"counter": np.zeros((), np.int64)}, "a scalar of 4 bytes"),
+        ({"iteration_slot": (0, 0)}, "not given or not writable"),
+    ],
+)
+def test_batch_calls_refuse_what_does_not_fit_the_program(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        batch_call(**wrong)
+
+
+@pytest.mark.parametrize("dtype", ["i4", "i8", "u1"])
+def test_batch_calls_keep_to_limits(dtype):
+    call, _ = batch_call(dtype, limits=(1, 5))
+    x = np.array([[1, 2, 3], [4, 4, 1]], dtype)
+    assert call((x,), 0, 0) is not None
+    for wrong in (0, 5, 255) if dtype == "u1" else (0, 5, -1, 2**31 - 1):
+        x[1, 2] = wrong
+        assert call((x,), 0, 0) is None
+
+
+def test_batch_calls_count_and_divide():
+    numbers, counter = np.array([3, 2], np.float32), np.full((), 7, np.int32)
+    pair = (numbers[:1].reshape(()), numbers[1:].reshape(()))
+    call, _ = batch_call(quotients=[pair], counter=counter)
+    assert call((np.zeros((2, 3), np.float32),), 0, 0)[1] == 0.0  # 0 / 0: both were set to 0 before the run
+    np.testing.assert_array_equal(numbers, 0)
+    assert counter == 8
