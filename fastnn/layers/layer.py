@@ -240,9 +240,9 @@ class Layer:
         outermost = getattr(_context, "training", None)
         training = kwargs.get("training")
         training = outermost if training is None else training
-        accepts = _accepts_training(type(self))
-        if accepts:
-            kwargs["training"] = bool(training) if training is not None else False
+        default = _default_training(type(self))
+        if default is not None:
+            kwargs["training"] = bool(training) if training is not None else default
         else:
             kwargs.pop("training", None)
         _context.training = training
@@ -399,9 +399,11 @@ def _remembering_shape(build):
 _training_cache = {}
 
 
-def _accepts_training(cls):
+def _default_training(cls):
+    """What `training` is if nobody says: True only where call() says so; None where it takes no such argument."""
     if cls not in _training_cache:
-        _training_cache[cls] = "training" in inspect.signature(cls.call).parameters
+        parameter = inspect.signature(cls.call).parameters.get("training")
+        _training_cache[cls] = None if parameter is None else parameter.default is True
     return _training_cache[cls]
 
 
