@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         models,
         ops,
         optimizers,
+        preprocessing,
         random,
         regularizers,
         saving,
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "random", "regularizers", "saving", "utils",
+    "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils",
 )  # fmt: skip
 _NAMES = {
     "Sequential": "fastnn.models", "Model": "fastnn.models", "Input": "fastnn.layers", "Layer": "fastnn.layers",
@@ -83,6 +84,7 @@ __all__ = [
     "num_threads",
     "ops",
     "optimizers",
+    "preprocessing",
     "random",
     "regularizers",
     "saving",

@@ -225,6 +225,31 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     return ops.cast(ops.argmax(ops.expand_dims(logits, 1) - ops.log(wait), axis=-1), dtype)
 
 
+def gamma(shape, alpha, dtype=None, seed=None):
+    """Numbers of the gamma distribution with shape parameter alpha and scale 1; see `uniform` for the arguments."""
+    return _on_arrays("gamma", lambda generator: generator.gamma(alpha, size=tuple(shape)), dtype, seed)
+
+
+def beta(shape, alpha, beta, dtype=None, seed=None):
+    """Numbers of the beta distribution, proportional to x**(alpha-1) * (1-x)**(beta-1); see `uniform`."""
+    return _on_arrays("beta", lambda generator: generator.beta(alpha, beta, size=tuple(shape)), dtype, seed)
+
+
+def binomial(shape, counts, probabilities, dtype=None, seed=None):
+    """How many of `counts` trials succeed, each with one of the probabilities; see `uniform` for the arguments."""
+    return _on_arrays(
+        "binomial", lambda generator: generator.binomial(counts, probabilities, size=tuple(shape)), dtype, seed
+    )
+
+
+def _on_arrays(function, draw, dtype, seed):
+    """What only NumPy's generator draws: the number of its steps is random, which a program does not allow."""
+    _check_float(function, dtype)
+    if current_program() is not None:
+        raise ValueError(f"random.{function}: not inside of a traced program: draw outside and pass the numbers in")
+    return draw(_generator(seed)).astype(dtype or config.floatx())
+
+
 def shuffle(x, axis=0, seed=None):
     """x with its slices along an axis in random order."""
     x = ops.convert_to_tensor(x)

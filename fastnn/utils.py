@@ -8,6 +8,8 @@ _HOMES = {
     "clear_session": "fastnn.naming",
     "to_categorical": "fastnn.data.labels",
     "normalize": "fastnn.data.labels",
+    "pad_sequences": "fastnn.data.sequences",
+    "timeseries_dataset_from_array": "fastnn.data.sequences",
     "image_dataset_from_directory": "fastnn.data.image_folder",
     "load_img": "fastnn.data.image",
     "img_to_array": "fastnn.data.image",

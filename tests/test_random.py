@@ -192,3 +192,23 @@ def too_many_integers():
 def test_messages(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "draw, mean, variance",
+    [
+        (lambda **k: random.gamma((20000,), 2.5, **k), 2.5, 2.5),
+        (lambda **k: random.beta((20000,), 0.5, 1.5, **k), 0.25, 0.0625),
+        (lambda **k: random.binomial((20000,), 10, 0.3, **k), 3.0, 2.1),
+    ],
+)
+def test_gamma_beta_binomial(draw, mean, variance):
+    x = draw(seed=4)
+    assert x.dtype == np.float32 and draw(seed=4, dtype="float64").dtype == np.float64
+    np.testing.assert_array_equal(x, draw(seed=4))
+    assert abs(x.mean() - mean) < 5 * np.sqrt(variance / x.size)
+    assert abs(x.var() / variance - 1) < 0.1
+    with pytest.raises(ValueError, match="floating"):
+        draw(dtype="int32")
+    with Program(), pytest.raises(ValueError, match="traced program"):
+        draw()

@@ -206,6 +206,26 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
     return _pillow().fromarray(x[:, :, 0].astype(np.int32 if x.max() > 255 else np.uint8))
 
 
+def smart_resize(x, size, interpolation="bilinear", data_format="channels_last"):
+    """Resize pictures without changing their proportions: the longer side is cut first.
+
+    Parameters
+    ----------
+    x : array, shape (h, w, c) or (n, h, w, c)
+    size : (int, int)
+        Height and width of the result.
+    interpolation : {"nearest", "bilinear", "bicubic"}
+    data_format : {"channels_last", "channels_first"}
+
+    Returns
+    -------
+    float array
+    """
+    from fastnn.layers import Resizing
+
+    return np.asarray(Resizing(*size, interpolation, crop_to_aspect_ratio=True, data_format=data_format)(x))
+
+
 def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
     """Save an array as a picture file.
 

@@ -52,7 +52,7 @@ def _taps(place, interpolation):
 
 
 def _pixels(rows, shape, line, column, fill_mode, fill_value):
-    n, h, w, c = shape
+    n, h, w, _ = shape
     image = np.arange(n, dtype=np.float32)[:, None, None, None] * (h * w)
     index = image + _inside(line, h, fill_mode) * w + _inside(column, w, fill_mode)
     index = ops.reshape(ops.broadcast_to(ops.cast(index, "int32"), (n, h, w, 1)), (n * h * w,))

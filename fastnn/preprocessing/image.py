@@ -1,0 +1,5 @@
+"""The names of ``keras.preprocessing.image``, from their homes."""
+
+from fastnn.data.image import array_to_img, img_to_array, load_img, save_img, smart_resize
+
+__all__ = ["array_to_img", "img_to_array", "load_img", "save_img", "smart_resize"]
