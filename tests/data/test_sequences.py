@@ -35,7 +35,7 @@ def test_padding_of_arrays_texts_and_nothing():
 
 @pytest.mark.parametrize("sequences, options", [([1, 2], {}), ([[1]], {"padding": "left"}), ([[1], [[2]]], {})])
 def test_wrong_sequences(sequences, options):
-    with pytest.raises(ValueError, match="pad_sequences|sequence"):
+    with pytest.raises(ValueError, match=r"pad_sequences|sequence"):
         pad_sequences(sequences, **options)
 
 
