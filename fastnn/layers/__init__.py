@@ -42,6 +42,7 @@ from fastnn.layers.image_geometry import (
     Resizing,
 )
 from fastnn.layers.layer import Layer
+from fastnn.layers.lookup import IntegerLookup, StringLookup, TextVectorization
 from fastnn.layers.normalization import BatchNormalization, LayerNormalization
 from fastnn.layers.numeric_preprocessing import (
     CategoryEncoding,
@@ -164,6 +165,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LayerNormalization",
@@ -208,6 +210,8 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StringLookup",
+    "TextVectorization",
     "UpSampling1D",
     "UpSampling2D",
     "UpSampling3D",
