@@ -56,7 +56,7 @@ def is_ready(monkeypatch, call, *args, **kwargs):
 
 CASES = {
     "labels int64": (classifier, LABELS, {"metrics": ["accuracy"]}),
-    "labels int32": (classifier, LABELS.astype("int32"), {"metrics": ["accuracy", "sparse_top_k_categorical_accuracy"]}),
+    "labels int32": (classifier, LABELS.astype("int32"), {"metrics": ["acc", "sparse_top_k_categorical_accuracy"]}),
     "labels uint8": (classifier, LABELS.astype("uint8")[:, None], {}),
     "floats": (regression, TARGETS, {"metrics": ["mae", "mse"]}),
     "integers": (regression, (10 * TARGETS).astype("int64"), {"weighted_metrics": ["mae"]}),
@@ -177,9 +177,9 @@ def test_wrong_labels_get_the_usual_error_and_train_nothing(wrong):
         model.train_on_batch(X, LABELS)
     weights, labels = model.get_weights(), LABELS.copy()
     labels[3] = wrong
-    with pytest.raises(ValueError) as expected:
+    with pytest.raises(ValueError, match="the label") as expected:
         classifier().train_on_batch(X, labels)
-    with pytest.raises(ValueError) as received:
+    with pytest.raises(ValueError, match="the label") as received:
         model.train_on_batch(X, labels)
     assert str(received.value) == str(expected.value)
     for a, b in zip(model.get_weights(), weights, strict=True):
