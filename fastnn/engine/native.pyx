@@ -24,7 +24,7 @@ from cpython.buffer cimport (
 from cpython.memoryview cimport PyMemoryView_GET_BUFFER
 from cython cimport final
 from libc.math cimport INFINITY
-from libc.stdint cimport UINT32_MAX, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
+from libc.stdint cimport PTRDIFF_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
@@ -117,25 +117,32 @@ cdef dict VIEW_KIND = {
 
 # ---- memory ------------------------------------------------------------------------------------------------
 
+cdef ptrdiff_t HUGE_PAGE = 1 << 21
 cdef ptrdiff_t MOST = sys.maxsize // 4  # bytes of anything: two of them can be added
 
 
 cdef class AlignedBuffer:
-    """Writable memory, aligned to 64 bytes and zeroed, with the buffer protocol."""
+    """Writable memory, aligned to 64 bytes (much of it: to huge pages) and zeroed, with the buffer protocol."""
 
     cdef void *block
     cdef char *data
     cdef readonly Py_ssize_t nbytes
 
     def __cinit__(self, Py_ssize_t nbytes):
+        cdef ptrdiff_t room, alignment
         if nbytes < 0:
             raise ValueError(f"a buffer of {nbytes} bytes cannot be made")
-        self.block = calloc(<size_t>nbytes + 64, 1)
+        if nbytes > PTRDIFF_MAX - 2 * HUGE_PAGE:
+            raise MemoryError(f"no memory for {nbytes} bytes")
+        room, alignment = nbytes, 64
+        if nbytes >= 4 * HUGE_PAGE:  # whole huge pages: first touched in one go each, at most a quarter more memory
+            room, alignment = (nbytes + HUGE_PAGE - 1) // HUGE_PAGE * HUGE_PAGE, HUGE_PAGE
+        self.block = calloc(<size_t>(room + alignment), 1)
         if self.block == NULL:
             raise MemoryError(f"no memory for {nbytes} bytes")
-        self.data = <char *>((<uintptr_t>self.block + 63) & ~<uintptr_t>63)
+        self.data = <char *>((<uintptr_t>self.block + alignment - 1) & ~<uintptr_t>(alignment - 1))
         self.nbytes = nbytes
-        fnn_use_huge_pages(self.data, nbytes)
+        fnn_use_huge_pages(self.data, room)
 
     def __dealloc__(self):
         free(self.block)

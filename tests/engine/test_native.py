@@ -231,14 +231,15 @@ def test_a_fed_base_may_not_be_written_or_given_twice():
 
 
 def test_aligned_empty():
-    for size in (0, 1, 64, 1000):
+    for size in (0, 1, 64, 1000, 2**23 - 1, 2**23, 2**24 + 5):
         array = np.frombuffer(native.aligned_empty(size), np.uint8) if size else np.empty(0, np.uint8)
         assert array.size == size
         assert not array.any()
-        assert size == 0 or (array.ctypes.data % 64 == 0 and array.flags.writeable)
+        alignment = 64 if size < 2**23 else 2**21  # whole huge pages
+        assert size == 0 or (array.ctypes.data % alignment == 0 and array.flags.writeable)
     with pytest.raises(ValueError, match="cannot be made"):
         native.aligned_empty(-1)
-    for size in (2**62, 2**63 - 1):
+    for size in (2**62, 2**63 - 2**22, 2**63 - 1):
         with pytest.raises(MemoryError):
             native.aligned_empty(size)
     with pytest.raises(OverflowError):
