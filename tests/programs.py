@@ -26,9 +26,10 @@ def run_native(executable, inputs, n_threads=1):
     count = len(inputs)
     outputs = [garbage((count, *t.shape), t.dtype) for t in executable.program.outputs]
     rows = [Rows(np.ascontiguousarray(np.stack(column))) for column in zip(*inputs, strict=True)]
-    if not executable._idle:
-        executable._idle.append(executable._workspace())
+    if not executable._workspaces:
+        arena, *_ = executable._workspace()
         spoil(executable)
+        arena.give_back()
     with threads.num_threads(n_threads):
         done = executable.run(rows, outputs, batch=1, count=count, seed=SEED, step=STEP)
     assert done == count
@@ -36,8 +37,8 @@ def run_native(executable, inputs, n_threads=1):
 
 
 def arena_of(executable):
-    """The memory of the idle workspace that results share, as float32."""
-    _, bases = executable._idle[-1]
+    """The memory that results share, as float32."""
+    *_, bases = executable._workspaces[-1]
     if ARENA not in executable.bases:
         return np.zeros(0, np.float32)
     return np.frombuffer(bases[executable.bases.index(ARENA)], np.float32)

@@ -6,6 +6,7 @@ Both have the same `run`: iterations over rows of the caller's arrays, results i
 import numpy as np
 
 from fastnn.engine import native, threads
+from fastnn.engine.arena import Arena
 from fastnn.engine.reference import ReferenceProgram
 from fastnn.engine.steps import Step
 from fastnn.graph.lower import Lowering
@@ -67,7 +68,8 @@ class NativeExecutable:
         self.inputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "input"]
         self.outputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "output"]
         self.slot = (self.bases.index(COUNTER), 0) if program.counter is not None else None
-        self._idle = []  # workspaces of runs that have ended: several threads may run at once
+        self._workspaces = []  # (arena, binding, bases): as many as threads have run at once
+        self._idle = []  # workspaces of calls with single batches, see `_own_workspace`
 
     def stale(self):
         """True if a variable has moved to other memory since the program was lowered."""
@@ -77,15 +79,23 @@ class NativeExecutable:
         return any(getattr(v, "storage", v) is not home for v, home in zip(self.variables, self.homes, strict=True))
 
     def _workspace(self):
-        """Memory of one run, bound to the program: (binding, arena)."""
-        try:
-            return self._idle.pop()
-        except IndexError:  # asked for by more threads than ever before
-            pass
-        arena = native.aligned_empty(self.layout.arena_bytes)
-        blocks = {ARENA: arena, CONSTANTS: self.constants, COUNTER: native.aligned_empty(64)}
+        """Memory of one run, bound to the program: (arena, binding, bases); the arena is taken."""
+        for workspace in self._workspaces:
+            if workspace[0].take():
+                return workspace
+        arena = Arena.taken(self.layout.arena_bytes)
+        blocks = {ARENA: arena.memory, CONSTANTS: self.constants, COUNTER: native.aligned_empty(64)}
         bases = [self.layout.storages[key[1]].flat if key[0] == "storage" else blocks.get(key) for key in self.bases]
-        return self.native.bind(bases), bases
+        workspace = arena, self.native.bind(bases), bases
+        self._workspaces.append(workspace)
+        return workspace
+
+    def _own_workspace(self):
+        """(binding, bases) that no other program uses from now on: a call with one batch is too short to ask."""
+        workspace = arena, binding, bases = self._workspace()
+        self._workspaces.remove(workspace)
+        arena.prepare_for(self, self.layout.reserved)
+        return binding, bases
 
     def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
         """Iterations first .. first+count-1 over batches of rows.
@@ -106,8 +116,6 @@ class NativeExecutable:
         int
             Iterations done.
         """
-        workspace = self._workspace()
-        binding, bases = workspace
         counter = self.program.counter
         arguments = {
             "iteration_slot": self.slot, "iteration": int(counter.data.value) if counter is not None else 0,
@@ -115,7 +123,9 @@ class NativeExecutable:
         }  # fmt: skip
         drains = [native.Drain(b, outputs[i], self.program.outputs[i].size * 4) for b, i in self.outputs]
         done = 0
+        arena, binding, bases = self._workspace()
         try:
+            arena.prepare_for(self, self.layout.reserved)
             if self.hosts:
                 done = self._run_with_hosts(bases, rows, drains, batch, first, count, step, deadline, arguments)
             else:
@@ -127,7 +137,7 @@ class NativeExecutable:
             done = error.done
             raise IndexError(self._wrong_row(error)) from None
         finally:
-            self._idle.append(workspace)
+            arena.give_back()
             if counter is not None:
                 counter.data.value[...] += done
         return done
@@ -148,7 +158,7 @@ class NativeExecutable:
         feeds = [self._feed(inputs[i], i, Rows(array), len(array)) for i, array in enumerate(arrays)]
         drains = {i: native.Drain(b, np.empty(tensors[i].shape, _dtype(tensors[i]))) for b, i in self.outputs}
         return native.BatchCall(
-            self._idle, self._workspace, feeds, [drains[i] for i in range(len(drains))], limits,
+            self._idle, self._own_workspace, feeds, [drains[i] for i in range(len(drains))], limits,
             [(a.value, b.value) for a, b in quotients],
             self.program.counter.data.value if self.program.counter is not None else None, self.slot, self._wrong_row,
         )  # fmt: skip

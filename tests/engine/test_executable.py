@@ -6,6 +6,7 @@ import pytest
 import fastnn
 from fastnn import config, ops
 from fastnn.engine import native
+from fastnn.engine.arena import SPARE, Arena
 from fastnn.engine.executable import NativeExecutable, ReferenceExecutable, Rows, executable
 from fastnn.graph.program import Program
 from fastnn.variable import Variable, gather_storage
@@ -127,7 +128,52 @@ def test_memory_between_steps_is_used_again():
     run = executable(scaled(3), "native")
     for _ in range(5):
         run.run([Rows(X)], [np.zeros_like(X), np.zeros(4, np.float32)], batch=3, count=4)
-    assert len(run._idle) == 1
+    assert len(run._workspaces) == 1
+
+
+def squared(w, batch):
+    """x -> (x w) w, with x w in the arena."""
+    with Program() as program:
+        x = program.input((batch, 5))
+        program.outputs = [ops.matmul(ops.matmul(x, w), w)]
+    return program
+
+
+def test_programs_use_one_arena_after_the_other():
+    w = np.eye(5, dtype=np.float32)
+    large, small = executable(squared(w, 12), "native"), executable(squared(w, 3), "native")
+    for run, n in ((large, 12), (small, 3), (large, 12)):
+        y = np.zeros((n, 5), np.float32)
+        run.run([Rows(X)], [y], batch=n)
+        np.testing.assert_array_equal(y, X[:n])
+    assert large._workspaces[0][0] is small._workspaces[0][0]
+    arena = large._workspaces[0][0]
+    assert arena.take()  # as if another thread were running
+    assert small._workspace()[0] is not arena
+    arena.give_back()
+    assert Arena.taken(arena.memory.nbytes + 1) is not arena
+    assert Arena.taken(arena.memory.nbytes // (SPARE + 1)) is not arena
+
+
+def test_gaps_between_gradients_are_zero_after_another_program_ran():
+    def train(between):
+        fastnn.utils.set_random_seed(0)
+        model = fastnn.Sequential([fastnn.Input((5,)), fastnn.layers.Dense(3), fastnn.layers.Dense(1)])
+        model.compile(optimizer=fastnn.optimizers.SGD(0.01, global_clipnorm=0.1), loss="mse")
+        for _ in range(3):
+            model.train_on_batch(X, X[:, :1])
+            between(model)
+        return np.concatenate([w.ravel() for w in model.get_weights()])
+
+    alone = train(lambda model: None)
+
+    def spoil(model):
+        for reference in Arena._all:
+            if (arena := reference()) is not None:
+                arena.prepare_for(model, 0)
+                np.frombuffer(arena.memory, np.uint8)[...] = 77
+
+    np.testing.assert_array_equal(train(spoil), alone)
 
 
 def test_double_precision_runs_on_the_reference():
