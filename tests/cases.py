@@ -834,6 +834,14 @@ OPTIMIZERS = (
         "sgd_exponential_decay", lambda k: k.optimizers.SGD(k.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5))
     ),
     OptimizerCase("sgd_loss_scale", lambda k: k.optimizers.SGD(0.1, loss_scale_factor=4.0)),
+    OptimizerCase("muon", lambda k: k.optimizers.Muon(0.01)),
+    OptimizerCase(
+        "muon_plain",
+        lambda k: k.optimizers.Muon(
+            0.01, nesterov=False, rms_rate=None, adam_lr_ratio=0.5, weight_decay=None, adam_weight_decay=0.1
+        ),
+    ),
+    OptimizerCase("muon_excluded", lambda k: k.optimizers.Muon(0.01, exclude_layers=["kern"])),
     OptimizerCase("rmsprop", lambda k: k.optimizers.RMSprop()),
     OptimizerCase("rmsprop_momentum", lambda k: k.optimizers.RMSprop(0.01, rho=0.8, momentum=0.9)),
     OptimizerCase("rmsprop_centered", lambda k: k.optimizers.RMSprop(0.01, centered=True)),

@@ -269,10 +269,10 @@ class Optimizer(OptimizerVariables):
         elif self.clipvalue:
             grads = [ops.clip(g, -self.clipvalue, self.clipvalue) for g in grads]
         rate = ops.cast(ops.convert_to_tensor(self.learning_rate), settings.floatx())
-        if self.weight_decay is not None:
-            for variable in variables:
-                if self._use_weight_decay(variable):
-                    self.assign(variable, variable * (1.0 - self.weight_decay * rate))
+        for variable in variables:
+            decay = self._weight_decay_of(variable)
+            if decay is not None and self._use_weight_decay(variable):
+                self.assign(variable, variable * (1.0 - decay * rate))
         self._update_steps(grads, variables, rate)
 
     def _update_steps(self, grads, variables, learning_rate):
@@ -300,6 +300,10 @@ class Optimizer(OptimizerVariables):
             raise ValueError(f"{self.name}: call exclude_from_weight_decay() before the optimizer is built")
         self._excluded = set(var_list or ())
         self._excluded_names = re.compile("|".join(var_names)) if var_names else None
+
+    def _weight_decay_of(self, variable):
+        """The decay of one variable, or the flat storage of all; None for none."""
+        return self.weight_decay
 
     def _use_weight_decay(self, variable):
         if isinstance(variable, Storage):
