@@ -109,23 +109,30 @@ class Tensor(Arithmetic):
     Attributes
     ----------
     program : Program
+        None where `kind` is ``"declared"``.
     shape : tuple of int
+        A declared tensor has None for unknown sizes.
     dtype : str
         ``"float32"``, ``"float64"``, ``"int32"`` or ``"bool"``.
     kind : str
         ``"input"``, ``"variable"`` (data is the Variable), ``"constant"`` (data is an array), ``"counter"`` (data is
-        the Variable that counts the runs) or ``"result"`` (data is the Instruction that makes it).
+        the Variable that counts the runs), ``"result"`` (data is the Instruction that makes it) or ``"declared"`` (part
+        of a model being put together, see graph/declaration.py; data tells where it comes from).
     """
 
     __slots__ = ("data", "dtype", "kind", "name", "program", "shape")
 
     def __init__(self, program, shape, dtype, kind, data=None, name=""):
-        self.program, self.shape, self.dtype = program, tuple(int(n) for n in shape), dtype
+        self.program, self.shape, self.dtype = program, tuple(None if n is None else int(n) for n in shape), dtype
         self.kind, self.data, self.name = kind, data, name
 
     @property
     def producer(self):
         return self.data if self.kind == "result" else None
+
+    @property
+    def _keras_history(self):
+        return self.data if self.kind == "declared" else None
 
     def __repr__(self):
         return f"<Tensor {self.name or self.kind} shape={self.shape} dtype={self.dtype}>"

@@ -43,6 +43,24 @@ from fastnn.layers.image_geometry import (
 )
 from fastnn.layers.layer import Layer
 from fastnn.layers.lookup import IntegerLookup, StringLookup, TextVectorization
+from fastnn.layers.merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
 from fastnn.layers.normalization import BatchNormalization, LayerNormalization
 from fastnn.layers.numeric_preprocessing import (
     CategoryEncoding,
@@ -116,8 +134,10 @@ __all__ = [
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "AdaptiveMaxPooling3D",
+    "Add",
     "AlphaDropout",
     "AutoContrast",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -127,6 +147,7 @@ __all__ = [
     "BatchNormalization",
     "CategoryEncoding",
     "CenterCrop",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -146,6 +167,7 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Discretization",
+    "Dot",
     "Dropout",
     "Flatten",
     "GaussianDropout",
@@ -176,6 +198,9 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
+    "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
@@ -211,6 +236,7 @@ __all__ = [
     "SpatialDropout2D",
     "SpatialDropout3D",
     "StringLookup",
+    "Subtract",
     "TextVectorization",
     "UpSampling1D",
     "UpSampling2D",
@@ -218,8 +244,16 @@ __all__ = [
     "ZeroPadding1D",
     "ZeroPadding2D",
     "ZeroPadding3D",
+    "add",
+    "average",
+    "concatenate",
     "deserialize",
+    "dot",
+    "maximum",
+    "minimum",
+    "multiply",
     "serialize",
+    "subtract",
 ]
 
 

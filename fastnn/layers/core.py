@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastnn import ops
+from fastnn.graph import declaration
 from fastnn.layers.layer import Layer
 from fastnn.saving import registry
 
@@ -202,6 +203,10 @@ class InputLayer(Layer):
             raise ValueError("InputLayer: give shape (without the batch axis) or batch_shape, one of the two")
         self.batch_shape = tuple(batch_shape) if batch_shape is not None else (batch_size, *_sizes(shape))
         self.built = True
+        declaration.Node(self, (), {}, declaration.Sized(self.batch_shape, self.dtype))
+
+    def __getstate__(self):
+        return {**super().__getstate__(), "_inbound_nodes": self._inbound_nodes}
 
     def call(self, inputs):
         """The inputs, once they have the declared shape; a last axis of size 1 may be missing or be one too many."""
@@ -234,14 +239,25 @@ def _sizes(shape):
 
 
 def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):  # noqa: N802, Keras' name
-    """The declared input of a model; first in a `Sequential`.
+    """The declared input of a model; first in a `Sequential`, or called on by layers.
 
     Parameters
     ----------
     shape : tuple of int
-        Without the batch axis, e.g. ``(28, 28, 1)``.
+        Without the batch axis, e.g. ``(28, 28, 1)``; None for a size that data tells.
+    batch_size : int, optional
+    dtype : str, optional
+    batch_shape : tuple of int, optional
+        In place of shape, with the batch axis.
+    name : str, optional
+
+    Returns
+    -------
+    KerasTensor
+        Layers and functions of `fastnn.ops` called on it give further ones; ``Model(inputs, outputs)`` makes a model
+        of them.
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name)
+    return InputLayer(shape, batch_size, dtype, batch_shape, name).output
 
 
 @registry.register("layer")

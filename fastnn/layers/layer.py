@@ -8,7 +8,8 @@ import warnings
 import numpy as np
 
 from fastnn import activations, config, constraints, initializers, regularizers  # noqa: F401, they fill the registry
-from fastnn.graph.program import Arithmetic, Program, Tensor, current_program, eager
+from fastnn.graph import declaration
+from fastnn.graph.program import Arithmetic, Tensor, current_program, eager
 from fastnn.naming import unique_name
 from fastnn.saving import budget, registry
 from fastnn.variable import Variable
@@ -57,6 +58,10 @@ class Layer:
         self.supports_masking = False
         self._own_trainable, self._own_frozen, self._losses = [], [], []
         self._build_shapes = None
+        self._inbound_nodes = []  # calls on declared tensors
+
+    def __getstate__(self):
+        return {**vars(self), "_inbound_nodes": []}  # calls belong to the models that they were made for
 
     # --- weights -----------------------------------------------------------------------------------
     def add_weight(
@@ -230,7 +235,31 @@ class Layer:
         """The computation; defined by each layer."""
         raise NotImplementedError(f"{type(self).__name__} defines no call()")
 
+    def _declare(self, args, kwargs):
+        """Become part of a model: called on `Input` or on what follows from it."""
+        first = args[0] if args else next(iter(kwargs.values()))
+        self._build(_map_structure(lambda x: tuple(getattr(x, "shape", ())), first))
+        return declaration.record(self, args, kwargs)
+
+    def _only_node(self, what):
+        if not self._inbound_nodes:
+            raise AttributeError(f"{self} has no {what}: it was not called on Input or what follows from it yet")
+        return self._inbound_nodes[0]
+
+    @property
+    def input(self):
+        """The declared tensors of the layer's first call in a model."""
+        tensors = self._only_node("input").inputs
+        return tensors[0] if len(tensors) == 1 else tensors
+
+    @property
+    def output(self):
+        """What came out of the layer's first call in a model, as declared tensors."""
+        return self._only_node("output").outputs
+
     def __call__(self, *args, **kwargs):
+        if declaration.is_declared(args) or declaration.is_declared(kwargs):
+            return self._declare(args, kwargs)
         args = tuple(_map_structure(self._incoming, a) for a in args)
         kwargs = {k: _map_structure(self._incoming, v) if k != "training" else v for k, v in kwargs.items()}
         first = args[0] if args else next(iter(kwargs.values()), None)
@@ -272,7 +301,8 @@ class Layer:
             return x
         if isinstance(x, Layer):
             raise TypeError(
-                f"{self}: expected data, received the layer {x}: put both into a Sequential, one after the other"
+                f"{self}: expected data, received the layer {x}: put both into a Sequential, one after the other, or "
+                "call the first one too"
             )
         array = np.asarray(x)
         return array.astype(self.dtype) if array.dtype.kind == "f" and array.dtype != self.dtype else array
@@ -286,15 +316,8 @@ class Layer:
 
     def compute_output_shape(self, input_shape):
         """The shape that comes out for a shape with None for unknown sizes."""
-        first, second = (self._traced_shape(input_shape, unknown) for unknown in (128, 256))
-        return _map_shapes(lambda a, b: tuple(m if m == n else None for m, n in zip(a, b, strict=True)), first, second)
-
-    def _traced_shape(self, input_shape, unknown):
-        with Program() as program:
-            shapes = _map_shape(
-                lambda s: program.input([unknown if n is None else n for n in s], self.dtype), input_shape
-            )
-            return _map_structure(lambda t: t.shape, self(shapes))
+        tensors = _map_shape(lambda s: Tensor(None, s, self.dtype, "declared"), input_shape)
+        return _map_structure(lambda t: t.shape, declaration.inferred(self, (tensors,), {}))
 
     # --- configuration -----------------------------------------------------------------------------
     def get_config(self):
@@ -465,14 +488,6 @@ def _map_shape(function, shapes):
     if isinstance(shapes, dict):
         return {k: _map_shape(function, s) for k, s in shapes.items()}
     return [_map_shape(function, s) for s in shapes]
-
-
-def _map_shapes(function, a, b):
-    if _is_shape(a):
-        return function(a, b)
-    if isinstance(a, dict):
-        return {k: _map_shapes(function, a[k], b[k]) for k in a}
-    return [_map_shapes(function, x, y) for x, y in zip(a, b, strict=True)]
 
 
 def _as_shape(value):

@@ -1,9 +1,11 @@
 """Models: layers put together, trained, saved."""
 
+from fastnn.models.cloning import clone_model
+from fastnn.models.functional import Functional
 from fastnn.models.model import Model
 from fastnn.models.sequential import Sequential
 
-__all__ = ["Model", "Sequential", "load_model", "model_from_json", "save_model"]
+__all__ = ["Functional", "Model", "Sequential", "clone_model", "load_model", "model_from_json", "save_model"]
 
 
 def __getattr__(name):

@@ -36,7 +36,7 @@ class Compilation(Layer):
         self.history = None
 
     def __getstate__(self):
-        return {**vars(self), "_programs": {}, "_ready_calls": ReadyCalls()}
+        return {**super().__getstate__(), "_programs": {}, "_ready_calls": ReadyCalls()}
 
     def _forget_programs(self):
         self._programs.clear()
@@ -95,7 +95,7 @@ class Compilation(Layer):
     def get_compile_config(self):
         """What `compile` was called with, as plain data."""
         if self._compile_config is None:
-            return None
+            return {}
         config = {**self._compile_config, **self.objective.get_config()}
         return {**config, "optimizer": registry.serialize(self.optimizer)}
 

@@ -1,6 +1,9 @@
 """Models: a layer that can be compiled, trained, evaluated and saved."""
 
+from fastnn.graph.declaration import Graph, is_declared, leaves, map_structure, program_dtype
 from fastnn.graph.program import Tensor
+from fastnn.layers.core import InputLayer
+from fastnn.layers.layer import Layer
 from fastnn.models.inspection import Inspection
 from fastnn.models.training import Training
 from fastnn.saving import registry
@@ -10,22 +13,113 @@ from fastnn.saving import registry
 class Model(Training, Inspection):
     """A layer with `compile`, `fit`, `evaluate`, `predict`, `save`.
 
-    A model of your own makes its layers in ``__init__`` and uses them in ``call(inputs, training=None)``.
+    ``Model(inputs, outputs)`` is what lies between declared tensors, which begin with `Input`.  A model of your own
+    makes its layers in ``__init__`` and uses them in ``call(inputs, training=None)``.
+
+    Parameters
+    ----------
+    inputs, outputs : tensor, or list, tuple or dict of tensors, optional
+        What `Input` and the layers called on it gave.
+    trainable : bool
+    name : str, optional
     """
 
-    def __init__(self, *args, **kwargs):
-        if args or {"inputs", "outputs"} & set(kwargs):
-            raise TypeError(
-                f"{type(self).__name__}: models of inputs and outputs are not offered yet: use Sequential, or a "
-                "subclass with call()"
-            )
+    def __new__(cls, *args, **kwargs):
+        if cls is Model and (args or "inputs" in kwargs):
+            from fastnn.models.functional import Functional
+
+            cls = Functional
+        return super().__new__(cls, *args, **kwargs)
+
+    def __init__(self, inputs=None, outputs=None, **kwargs):
+        if (inputs is None) != (outputs is None):
+            raise TypeError(f"{type(self).__name__}: give inputs and outputs, both of them or neither")
         super().__init__(**kwargs)
         self._start_training_state()
+        self._graph = None if inputs is None else graph_between(inputs, outputs)
+        if self._graph is not None:
+            self.built = True
+            self._build_shapes = map_structure(lambda t: t.shape, self._graph.inputs)
 
     @property
     def layers(self):
         """The layers of the model, in order."""
         return list(self._layers)
+
+    @property
+    def _layers(self):
+        own = super()._layers
+        if self._graph is None:
+            return own
+        found = [operation for operation in self._graph.operations if isinstance(operation, Layer)]
+        return found + [layer for layer in own if all(layer is not known for known in found)]
+
+    def _declared_graph(self, what):
+        if self._graph is None:
+            raise AttributeError(f"{self} has no {what}: only models made as Model(inputs, outputs) and Sequential do")
+        return self._graph
+
+    @property
+    def inputs(self):
+        """The declared inputs as a list."""
+        return leaves(self._declared_graph("inputs").inputs)
+
+    @property
+    def outputs(self):
+        """The declared outputs as a list."""
+        return leaves(self._declared_graph("outputs").outputs)
+
+    @property
+    def input(self):
+        """The declared inputs as they were given."""
+        return super().input if self._graph is None else self._graph.inputs
+
+    @property
+    def output(self):
+        """The declared outputs as they were given."""
+        return super().output if self._graph is None else self._graph.outputs
+
+    @property
+    def input_shape(self):
+        """The shapes of the inputs, None for unknown sizes."""
+        return map_structure(lambda t: t.shape, self.input)
+
+    @property
+    def output_shape(self):
+        """The shapes of the outputs, None for unknown sizes."""
+        return map_structure(lambda t: t.shape, self.output)
+
+    def call(self, inputs, training=None, mask=None):
+        """The outputs; a subclass without inputs and outputs defines its own."""
+        if self._graph is None:
+            raise NotImplementedError(f"{type(self).__name__} defines no call()")
+        given = self._in_order(inputs)
+        return self._graph.run([_checked(t, value) for t, value in zip(self.inputs, given, strict=True)])
+
+    def _in_order(self, structure):
+        """The values for the inputs in their order: a dict by name, else by position."""
+        expected, tensors = self._graph.inputs, self.inputs
+        if isinstance(structure, dict):
+            names = list(expected) if isinstance(expected, dict) else [t.name for t in tensors]
+            if missing := [name for name in names if name not in structure]:
+                raise ValueError(f"{self}: the inputs {missing} are missing, received {list(structure)}")
+            return leaves([structure[name] for name in names])
+        given = leaves(structure)
+        if len(given) != len(tensors):
+            raise ValueError(f"{self}: expected {len(tensors)} inputs, received {len(given)}")
+        return given
+
+    def _input_dtypes(self, structure, count):
+        """The dtype under which each array of the user's structure enters a program; None leaves it as it is."""
+        if self._graph is None:
+            return [self.input_dtype()] * count
+        if isinstance(structure, dict):
+            expected = self._graph.inputs
+            names = list(expected) if isinstance(expected, dict) else [t.name for t in self.inputs]
+            by_name = dict(zip(names, self.inputs, strict=False))
+            return [program_dtype(by_name[k].dtype) if k in by_name else None for k in structure]
+        found = [program_dtype(t.dtype) for t in self.inputs]
+        return found if len(found) == count else [None] * count
 
     def get_layer(self, name=None, index=None):
         """The layer with a name, or at an index."""
@@ -81,6 +175,26 @@ class Model(Training, Inspection):
         from fastnn import saving
 
         saving.load_weights(self, filepath, skip_mismatch=skip_mismatch)
+
+
+def graph_between(inputs, outputs):
+    """The graph from inputs to outputs; inputs that layers made are replaced by an `Input` of their shape."""
+    graph = Graph(inputs, outputs)
+    if all(isinstance(t.data.operation, InputLayer) for t in leaves(inputs)):
+        return graph
+    inputs = map_structure(_as_input, inputs)
+    return Graph(inputs, graph.run(leaves(inputs)))
+
+
+def _as_input(tensor):
+    if isinstance(tensor.data.operation, InputLayer):
+        return tensor
+    return InputLayer(batch_shape=tensor.shape, dtype=tensor.dtype).output
+
+
+def _checked(tensor, value):
+    """The value of an input, once it has the declared shape."""
+    return value if is_declared(value) else tensor.data.operation(value)
 
 
 def _symbolic(value):

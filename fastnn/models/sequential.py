@@ -1,6 +1,6 @@
 """Layers one after the other."""
 
-from fastnn.graph.program import Program
+from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
 from fastnn.layers.layer import Layer
 from fastnn.models.model import Model
@@ -22,7 +22,7 @@ class Sequential(Model):
     def __init__(self, layers=None, trainable=True, name=None):
         super().__init__(trainable=trainable, name=name)
         self._stack = []
-        self._shapes = None
+        self._declared = []  # (layer, its output), the input first
         if layers is not None and not isinstance(layers, (list, tuple)):
             raise TypeError(f"Sequential: expected a list of layers, received {layers!r}: write Sequential([...])")
         for layer in layers or []:
@@ -45,6 +45,8 @@ class Sequential(Model):
             self._rebuild()
 
     def _append(self, layer):
+        if isinstance(layer, Tensor) and layer.kind == "declared":
+            layer = layer.data.operation  # Input(...)
         if not isinstance(layer, Layer):
             call = f": write {layer.__name__}(...)" if isinstance(layer, type) else ""
             raise TypeError(f"Sequential: only layers can be added, received {layer!r}{call}")
@@ -61,6 +63,7 @@ class Sequential(Model):
         if not self._stack:
             raise ValueError("Sequential: there is no layer to pop")
         layer = self._stack.pop()
+        del self._declared[len(self.layers) + 1 :]
         self.built = False
         self._forget_programs()
         if rebuild:
@@ -86,18 +89,55 @@ class Sequential(Model):
         input_shape = self._only(input_shape, (list, tuple, dict))
         if any(n is None for n in input_shape[1:]):
             return  # sizes unknown: the weights come with the first data
-        self._shapes = self._trace_shapes(tuple(input_shape))
+        self._declare_stack(tuple(input_shape))
 
-    def _trace_shapes(self, input_shape):
-        """[(layer, output shape)], found by tracing one sample through the stack."""
-        rows = input_shape[0] or 1
-        with Program() as program:
-            x = program.input((rows, *input_shape[1:]), self.input_dtype())
-            shapes = []
-            for layer in self._stack:
-                x = layer(x)
-                shapes.append((layer, (input_shape[0], *x.shape[1:])))
-        return shapes
+    def __getstate__(self):
+        return {**super().__getstate__(), "_declared": []}
+
+    def __setstate__(self, state):
+        vars(self).update(state)
+        if self.built:
+            self.build(self._build_shapes)
+
+    def _declare_stack(self, input_shape):
+        """Call the layers not called yet on the output of the one before, as tensors that no data has."""
+        if not self._declared or self._declared[0][1].shape != input_shape:
+            first = self._stack[0]
+            if not isinstance(first, InputLayer):
+                first = InputLayer(batch_shape=input_shape, dtype=self.input_dtype())
+            self._declared = [(first, first.output)]
+        for layer in self.layers[len(self._declared) - 1 :]:
+            self._declared.append((layer, layer(self._declared[-1][1])))
+
+    @property
+    def _shapes(self):
+        """[(layer, output shape)], once known."""
+        return [(layer, output.shape) for layer, output in self._declared]
+
+    def _ends(self):
+        if not self._declared:
+            raise AttributeError(f"Sequential '{self.name}' is not built yet: put Input first, or call it on data")
+        return self._declared[0][1], self._declared[-1][1]
+
+    @property
+    def inputs(self):
+        """The declared input, in a list."""
+        return [self._ends()[0]]
+
+    @property
+    def outputs(self):
+        """The declared output, in a list."""
+        return [self._ends()[1]]
+
+    @property
+    def input(self):
+        """The declared input."""
+        return self._ends()[0]
+
+    @property
+    def output(self):
+        """The declared output."""
+        return self._ends()[1]
 
     def _only(self, inputs, of=object):
         """The input itself where it comes in a list or dict of one."""
@@ -112,10 +152,6 @@ class Sequential(Model):
         for layer in self._stack:
             inputs = layer(inputs, training=training) if training is not None else layer(inputs)
         return inputs
-
-    def compute_output_shape(self, input_shape):
-        """The shape that comes out for a shape that goes in; the batch size may be None."""
-        return self._trace_shapes(tuple(input_shape))[-1][1]
 
     @property
     def input_shape(self):

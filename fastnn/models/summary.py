@@ -1,5 +1,6 @@
 """The table of ``model.summary()``."""
 
+from fastnn.graph.declaration import Operation, leaves
 from fastnn.layers.core import InputLayer
 
 UNITS = ("B", "KB", "MB", "GB", "TB")
@@ -7,10 +8,11 @@ UNITS = ("B", "KB", "MB", "GB", "TB")
 
 def summary_text(model, line_length=None, expand_nested=False, show_trainable=False, layer_range=None, flops=False):
     """The summary of a model as text."""
-    rows = _rows(model, expand_nested, show_trainable, layer_range, flops)
-    header = ["Layer (type)", "Output Shape", "Param #"]
+    connected = _branches(model)
+    rows = _rows(model, expand_nested, show_trainable, layer_range, flops, connected)
+    header = ["Layer (type)", "Output Shape", "Param #"] + ["Connected to"] * connected
     header += ["Trainable"] * show_trainable + ["FLOPs"] * flops
-    widths = _widths(len(header), line_length or (80 if len(header) == 3 else 96))
+    widths = _widths(len(header), line_length or (80 if len(header) == 3 else 96), connected)
     lines = [f'Model: "{model.name}"', _rule(widths, "┏━┳┓"), _line(header, widths, "┃"), _rule(widths, "┡━╇┩")]
     for i, row in enumerate(rows):
         if i:
@@ -20,8 +22,24 @@ def summary_text(model, line_length=None, expand_nested=False, show_trainable=Fa
     return "\n".join(lines + _totals(model))
 
 
-def _widths(columns, line_length):
-    shares = {3: (0.455, 0.345, 0.20), 4: (0.40, 0.28, 0.17, 0.15), 5: (0.32, 0.25, 0.15, 0.13, 0.15)}[columns]
+def _branches(model):
+    """Whether the layers are not simply one after the other, so that it needs to be said what is connected."""
+    graph = getattr(model, "_graph", None)
+    return graph is not None and (
+        len(leaves(graph.inputs)) > 1 or len(graph.nodes) > len(graph.operations) or _forks(graph)
+    )
+
+
+def _forks(graph):
+    read = [id(t) for node in graph.nodes for t in node.inputs]
+    return len(read) > len(set(read)) or any(len(node.inputs) > 1 for node in graph.nodes)
+
+
+def _widths(columns, line_length, connected):
+    shares = {3: (0.455, 0.345, 0.20), 4: (0.40, 0.28, 0.17, 0.15), 5: (0.32, 0.25, 0.15, 0.13, 0.15)}
+    if connected:
+        shares = {4: (0.30, 0.27, 0.17, 0.26), 5: (0.27, 0.24, 0.14, 0.22, 0.13), 6: (0.23, 0.2, 0.12, 0.2, 0.12, 0.13)}
+    shares = shares[columns]
     inner = line_length - columns - 1
     widths = [int(inner * share) for share in shares]
     widths[0] += inner - sum(widths)
@@ -70,23 +88,45 @@ def _wrap(text, width):
     return [*lines, line]
 
 
-def _rows(model, expand_nested, show_trainable, layer_range, flops):
+def _shape_of(layer, shapes):
+    """What a layer gives: in this model, or in the first one that it was called in."""
+    if id(layer) in shapes or not layer._inbound_nodes:
+        return str(shapes.get(id(layer), "?"))
+    return ", ".join(str(t.shape) for t in leaves(layer._inbound_nodes[0].outputs))
+
+
+def _sources(graph, layer):
+    """Where a layer's inputs come from: name, number of the call, number of the output."""
+    histories = [t.data for node in graph.nodes if node.operation is layer for t in node.inputs]
+    return ", ".join(f"{h.operation.name}[{h.node_index}][{h.tensor_index}]" for h in histories) or "-"
+
+
+def _type_name(layer):
+    from fastnn.models.graph_config import class_name
+
+    return class_name(layer.function) if isinstance(layer, Operation) else type(layer).__name__
+
+
+def _rows(model, expand_nested, show_trainable, layer_range, flops, connected=False):
     shapes = {id(layer): shape for layer, shape in (getattr(model, "_shapes", None) or [])}
     shape = model._build_shapes if model.built else None
+    graph = getattr(model, "_graph", None)
     counts = model.flops_by_layer(shape) if flops and shape else {}
     rows = []
-    for layer in _chosen(model.layers, layer_range):
-        built = layer.built or isinstance(layer, InputLayer)
+    for layer in _chosen(model.layers if graph is None else graph.operations, layer_range):
+        weights, trained = getattr(layer, "weights", []), getattr(layer, "trainable_weights", [])
+        built = isinstance(layer, (InputLayer, Operation)) or layer.built
         row = [
-            f"{layer.name} ({type(layer).__name__})",
-            str(shapes.get(id(layer), "?")),
-            f"{layer.count_params():,}" if built else "0 (unbuilt)",
+            f"{layer.name} ({_type_name(layer)})",
+            _shape_of(layer, shapes),
+            f"{sum(v.size for v in weights):,}" if built else "0 (unbuilt)",
         ]
-        row += ["Y" if layer.trainable_weights else "-" if not layer.weights else "N"] * show_trainable
+        row += [_sources(graph, layer) if graph is not None else "-"] * connected
+        row += ["Y" if trained else "-" if not weights else "N"] * show_trainable
         row += [f"{counts.get(layer.name, 0):,}"] * flops
         rows.append(row)
-        if expand_nested and layer._layers:
-            inner = _rows(layer, True, show_trainable, None, False) if hasattr(layer, "layers") else []
+        if expand_nested and hasattr(layer, "layers"):
+            inner = _rows(layer, True, show_trainable, None, False, connected)
             rows += [["    └ " + r[0], *r[1:], *["-"] * flops] for r in inner]
     return rows
 

@@ -26,8 +26,11 @@ class Signature:
 
 def _inputs(model, program, signature):
     """Symbolic x and y (in the user's structures), weight or None."""
-    as_float = model.input_dtype()
-    x = [program.input(shape, as_float or dtype, "x") for shape, dtype in signature.x]
+    as_declared = model._input_dtypes(signature.structure[0], len(signature.x))
+    x = [
+        program.input(shape, declared or dtype, "x")
+        for (shape, dtype), declared in zip(signature.x, as_declared, strict=True)
+    ]
     y = [program.input(shape, dtype, "y") for shape, dtype in signature.y]
     weights = [program.input(shape, dtype, "sample_weight") for shape, dtype in signature.weights]
     x, y = (repack(structure, leaves) for structure, leaves in zip(signature.structure, (x, y), strict=True))

@@ -4,6 +4,7 @@ On NumPy arrays they compute at once; on symbolic tensors they add to the progra
 file, where a primitive states its formula, shape rule, NumPy reference, gradient and C kernels side by side.
 """
 
+from fastnn.graph.declaration import recordable as _recordable
 from fastnn.graph.program import Tensor as KerasTensor
 from fastnn.ops.activation import (
     celu,
@@ -337,3 +338,6 @@ __all__ = [
     "zeros",
     "zeros_like",
 ]
+
+for _name in set(__all__) - {"KerasTensor", "convert_to_numpy", "is_tensor", "shape"}:
+    globals()[_name] = _recordable(globals()[_name])  # called on Input, they become a part of the model

@@ -63,7 +63,7 @@ def _attributes(obj):
     """The attributes that the base class has not, private ones last; a model's layers before all."""
     is_model = hasattr(type(obj), "layers")
     keys = set(vars(obj)) - _internal_attributes()
-    if is_model and _LISTED & set(registry.builtin_names(obj)):
+    if is_model and (_LISTED & set(registry.builtin_names(obj)) or getattr(obj, "_graph", None) is not None):
         yield "layers", obj.layers
     elif is_model:
         keys.add("layers")
@@ -75,7 +75,7 @@ def _attributes(obj):
 def _internal_attributes():
     from fastnn.layers.layer import Layer
 
-    return {*vars(Layer()), "_nested_in"}
+    return {*vars(Layer()), "_nested_in", "_declared", "_graph"}
 
 
 def collect(model, skip=()):

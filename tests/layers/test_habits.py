@@ -87,4 +87,4 @@ def test_forgotten_parts():
     with pytest.raises(ValueError, match="returned None"):
         NoReturn()(X)
     with pytest.raises(TypeError, match="Sequential"):
-        layers.Dense(2)(layers.Input((4,)))
+        layers.Dense(2)(layers.Dense(3))

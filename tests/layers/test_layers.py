@@ -4,6 +4,7 @@ import inspect
 import json
 
 import cases
+import functional_models
 import numpy as np
 import preprocessing_cases
 import pytest
@@ -131,6 +132,7 @@ def test_every_layer_has_a_case():
     used |= {type(make(fastnn)).__name__ for name, make in cases.CONFIGURED_LAYERS if name not in LOWER_PRECISION}
     used |= {type(row.make(fastnn)).__name__ for row in preprocessing_cases.ROWS}
     used |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # test_lookup.py: they take texts
+    used |= {type(layer).__name__ for build in functional_models.MODELS.values() for layer in build(fastnn).layers}
     exported = [getattr(fastnn.layers, name) for name in fastnn.layers.__all__]
     exported = {value.__name__ for value in exported if inspect.isclass(value)}
     assert exported - used <= {"Layer", "Lambda"}

@@ -164,7 +164,7 @@ MISTAKES = {
     "class_weight: expected a dict": lambda m: m.fit(X, LABELS, class_weight=[1, 2, 3], verbose=0),
     r"write Dense\(...\)": lambda m: keras.Sequential([layers.Dense]),
     r"write Sequential\(\[...\]\)": lambda m: keras.Sequential(layers.Dense(1)),
-    "not offered yet": lambda m: keras.Model(inputs=1, outputs=2),
+    r"begin with Input\(...\)": lambda m: keras.Model(inputs=1, outputs=2),
 }
 
 

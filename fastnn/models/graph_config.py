@@ -1,0 +1,225 @@
+"""Graphs of layers to configurations and back, as Keras 3 writes its functional models."""
+
+import inspect
+
+from fastnn import ops
+from fastnn.graph.declaration import Operation, is_declared, leaves, map_structure, node_of
+from fastnn.graph.program import Tensor
+from fastnn.layers.core import InputLayer
+from fastnn.saving import registry
+from fastnn.saving.errors import ModelFormatError
+
+_OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
+_IN_NN = {
+    "relu", "relu6", "sigmoid", "softplus", "softsign", "silu", "log_sigmoid", "leaky_relu", "hard_sigmoid",
+    "hard_silu", "elu", "selu", "gelu", "softmax", "log_softmax", "one_hot", "normalize", "celu", "glu",
+    "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "threshold", "squareplus", "sparse_plus",
+    "sparse_sigmoid", "max_pool", "average_pool", "conv", "depthwise_conv", "separable_conv", "moments",
+}  # fmt: skip
+_IN_MATH = {"logsumexp", "segment_sum", "erf", "rsqrt", "in_top_k", "norm"}
+_NAMES = {"getitem": "GetItem"}
+
+
+def class_name(function):
+    """What Keras calls the class of an operation: ``"ExpandDims"`` for ``expand_dims``."""
+    name = function.__name__
+    return _NAMES.get(name) or "".join(part[:1].upper() + part[1:] for part in name.split("_"))
+
+
+def _functions():
+    return {class_name(f): f for f in map(ops.__dict__.get, ops.__all__) if inspect.isfunction(f)}
+
+
+# --- to a configuration ----------------------------------------------------------------------------
+def graph_config(graph):
+    """The layers of a graph with their calls, and its inputs and outputs."""
+    places = _places(graph)
+
+    def history(tensor):
+        name, index = places[id(node_of(tensor))]
+        return [name, index, tensor.data.tensor_index]
+
+    def end(tensor):
+        name, index, tensor_index = history(tensor)
+        return [name, index + _first_index(tensor.data.operation), tensor_index]
+
+    nodes = {}
+    for node in graph.nodes:
+        nodes.setdefault(id(node.operation), []).append(node)
+    return {
+        "layers": [_entry(op, sorted(nodes[id(op)], key=_number), history) for op in graph.operations],
+        "input_layers": map_structure(end, graph.inputs),
+        "output_layers": map_structure(end, graph.outputs),
+    }
+
+
+def _number(node):
+    """The how-manyth call of its operation a node is."""
+    return leaves(node.outputs)[0].data.node_index
+
+
+def _places(graph):
+    """id of a node -> (name of its operation, number of the call within this graph)."""
+    places, counts = {}, {}
+    for node in sorted(graph.nodes, key=_number):
+        name = node.operation.name
+        index = counts.get(name, 0)
+        counts[name] = index + 1
+        places[id(node)] = (name, index)
+    return places
+
+
+def _first_index(operation):
+    """Where inputs and outputs are named, Keras counts the calls of a functional model from 1."""
+    return int(getattr(operation, "_graph", None) is not None)
+
+
+def _entry(operation, nodes, history):
+    if isinstance(operation, Operation):
+        calls = [_split_call(operation, node) for node in nodes]
+        entry = _operation_entry(operation, calls[0][2])
+        calls = [(args, kwargs) for args, kwargs, _ in calls]
+    else:
+        entry = registry.serialize(operation)
+        calls = [(node.args, _call_arguments(operation, node.kwargs)) for node in nodes]
+    inbound = [] if isinstance(operation, InputLayer) else [_inbound(*call, history) for call in calls]
+    return {**entry, "name": operation.name, "inbound_nodes": inbound}
+
+
+def _call_arguments(operation, kwargs):
+    masked = "mask" in inspect.signature(operation.call).parameters
+    return {**({"mask": None} if masked else {}), **kwargs}
+
+
+def _operation_entry(operation, settings):
+    function = operation.function.__name__
+    home = "nn" if function in _IN_NN else "math" if function in _IN_MATH else "numpy"
+    name = class_name(operation.function)
+    return {
+        "module": f"keras.src.ops.{home}",
+        "class_name": name,
+        "config": {"name": operation.name, **registry.serialize(settings)},
+        "registered_name": name,
+    }
+
+
+def _split_call(operation, node):
+    """(args, kwargs, settings) of a call as Keras divides it between the call and the configuration."""
+    bound = inspect.signature(operation.function).bind(*node.args, **{**operation.settings, **node.kwargs})
+    bound.apply_defaults()
+    operands = {k: v for k, v in bound.arguments.items() if k in _OPERANDS or is_declared(v)}
+    settings = {k: v for k, v in bound.arguments.items() if k not in operands}
+    return tuple(operands.values()), {}, settings
+
+
+def _inbound(args, kwargs, history):
+    def plain(value):
+        if isinstance(value, Tensor):
+            config = {"shape": list(value.shape), "dtype": value.dtype, "keras_history": history(value)}
+            return {"class_name": "__keras_tensor__", "config": config}
+        if isinstance(value, slice):
+            config = {"start": value.start, "stop": value.stop, "step": value.step}
+            return {"class_name": "__slice__", "config": config}
+        if value is Ellipsis:
+            return {"class_name": "__ellipsis__", "config": {}}
+        return registry.serialize(value)
+
+    return {"args": [map_structure(plain, _as_list(a)) for a in args], "kwargs": map_structure(plain, kwargs)}
+
+
+def _as_list(value):
+    return list(value) if isinstance(value, tuple) else value
+
+
+# --- from a configuration --------------------------------------------------------------------------
+def graph_from_config(config, make=None, custom_objects=None):
+    """(inputs, outputs) of the graph that a configuration describes.
+
+    Parameters
+    ----------
+    config : dict
+        As `graph_config` or Keras writes it.
+    make : callable, optional
+        Gives the layer for an entry; its configuration decides unless given.
+    custom_objects : dict, optional
+    """
+    known, waiting, first = {}, [], {}
+    for entry in config["layers"]:
+        operation = _operation(entry, make, custom_objects)
+        if isinstance(operation, InputLayer):
+            known[entry["name"], 0, 0] = operation.output
+        for i, call in enumerate(entry["inbound_nodes"]):
+            waiting.append((entry["name"], i, operation, call))
+        first[entry["name"]] = _first_index(operation)
+    while waiting:
+        left = [item for item in waiting if not _called(*item, known)]
+        if len(left) == len(waiting):
+            raise ModelFormatError(f"the layer {left[0][0]!r:.100} is called on tensors that no layer makes")
+        waiting = left
+
+    def find(place):
+        name, index, tensor_index = place
+        if (name, index - first.get(name, 0), tensor_index) not in known:
+            raise ModelFormatError(f"no layer makes the tensor {place!r:.100}")
+        return known[name, index - first[name], tensor_index]
+
+    return tuple(_map_places(find, config[key]) for key in ("input_layers", "output_layers"))
+
+
+def _operation(entry, make, custom_objects):
+    module, name = entry.get("module"), entry.get("class_name")
+    if isinstance(module, str) and module.startswith("keras.") and ".ops." in f"{module}.":
+        function = _functions().get(name) if isinstance(name, str) else None
+        if function is None:
+            raise ModelFormatError(f"Unknown operation {name!r:.100}")
+        settings = {k: v for k, v in entry["config"].items() if k not in ("name", "dtype")}
+        return Operation(function, entry["config"].get("name"), **settings)
+    return make(entry) if make else registry.deserialize(entry, "layer", custom_objects)
+
+
+def _called(name, index, operation, call, known):
+    """Whether all tensors of a call are known; then it is made."""
+    if not isinstance(operation, InputLayer):
+        places = _places_in(call)
+        if any(place not in known for place in places):
+            return False
+        args, kwargs = (_with_tensors(call[part], known) for part in ("args", "kwargs"))
+        unsaid = ("mask", "training")
+        outputs = operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or v is not None})
+        for i, tensor in enumerate(leaves(outputs)):
+            known[name, index, i] = tensor
+    return True
+
+
+def _places_in(value):
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            return [tuple(value["config"]["keras_history"])]
+        return [place for inner in value.values() for place in _places_in(inner)]
+    return [place for inner in value for place in _places_in(inner)] if isinstance(value, (list, tuple)) else []
+
+
+def _with_tensors(value, known):
+    if isinstance(value, dict):
+        kind, inner = value.get("class_name"), value.get("config")
+        if kind == "__keras_tensor__":
+            return known[tuple(inner["keras_history"])]
+        if kind == "__slice__":
+            return slice(inner["start"], inner["stop"], inner["step"])
+        if kind == "__ellipsis__":
+            return Ellipsis
+        if kind is not None:
+            return registry.deserialize(value)
+        return {k: _with_tensors(v, known) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        inner = [_with_tensors(v, known) for v in value]
+        return tuple(inner) if any(v is Ellipsis or isinstance(v, slice) for v in inner) else inner
+    return value
+
+
+def _map_places(function, value):
+    if isinstance(value, dict):
+        return {k: _map_places(function, v) for k, v in value.items()}
+    if len(value) == 3 and isinstance(value[0], str):
+        return function(value)
+    return [_map_places(function, v) for v in value]

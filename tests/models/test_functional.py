@@ -1,0 +1,213 @@
+"""Models of declared inputs and outputs, against what Keras answers and writes."""
+
+import copy
+import json
+import pathlib
+import pickle
+
+import functional_models
+import numpy as np
+import pytest
+
+import fastnn as keras
+from fastnn import layers, ops
+
+GOLDEN = pathlib.Path(__file__).parent.parent / "golden" / "functional"
+ANSWERS = np.load(GOLDEN / "answers.npz")
+CONFIGS = json.loads((GOLDEN / "configs.json").read_text())
+every_model = pytest.mark.parametrize("name", functional_models.MODELS)
+
+
+def arrays(name, letter):
+    count = sum(key.startswith(f"{name}/{letter}") for key in ANSWERS.files)
+    return [ANSWERS[f"{name}/{letter}{i}"] for i in range(count)]
+
+
+def given(name, model):
+    """The golden inputs as the model takes them."""
+    x = arrays(name, "x")
+    if isinstance(model.input, dict):
+        return dict(reversed(list(zip(model.input, x, strict=True))))  # another order: names tell
+    return x if len(x) > 1 else x[0]
+
+
+def answer(name, model):
+    """The predictions as a list in Keras' order."""
+    y = model.predict(given(name, model), verbose=0)
+    if isinstance(y, dict):
+        return [y[key] for key in sorted(y)]
+    return y if isinstance(y, list) else [y]
+
+
+def assert_answers(name, model):
+    for ours, theirs in zip(answer(name, model), arrays(name, "y"), strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=2e-5, atol=1e-6)
+
+
+@every_model
+def test_configuration_is_keras(name):
+    keras.utils.clear_session()
+    ours = json.loads(functional_models.MODELS[name](keras).to_json())
+    for mine, theirs in zip(ours["config"]["layers"], CONFIGS[name]["config"]["layers"], strict=True):
+        if not set(theirs) & {"build_config"}:  # Keras writes none for some layers without weights; it reads both
+            mine.pop("build_config", None)
+    assert ours == CONFIGS[name]
+
+
+@every_model
+def test_reads_what_keras_saved(name):
+    model = keras.models.load_model(GOLDEN / f"{name}.keras")
+    assert_answers(name, model)
+
+
+@every_model
+def test_copies_answer_alike(name, tmp_path):
+    model = keras.models.load_model(GOLDEN / f"{name}.keras")
+    model.save(tmp_path / "m.keras")
+    assert_answers(name, keras.models.load_model(tmp_path / "m.keras"))
+    assert_answers(name, pickle.loads(pickle.dumps(model)))
+    assert_answers(name, copy.deepcopy(model))
+    clone = keras.models.clone_model(model)
+    assert not {id(layer) for layer in clone.layers} & {id(layer) for layer in model.layers}
+    model.save_weights(tmp_path / "m.weights.h5")
+    clone.load_weights(tmp_path / "m.weights.h5")
+    assert_answers(name, clone)
+    again = keras.models.model_from_json(model.to_json())
+    again.set_weights(model.get_weights())
+    assert_answers(name, again)
+
+
+def test_gradients_of_shared_layers():
+    model = functional_models.shared(keras)
+    model.compile("sgd", ["mse", "mse"], loss_weights=[1.0, 0.5])
+    y = [np.ones((5, 2), "float32"), np.zeros((5, 1), "float32")]
+    assert model.check_gradients(given("shared", model), y, verbose=0) < 1e-6
+
+
+def test_trains():
+    model = functional_models.residual(keras)
+    model.compile("adam", {"label": "mse", "pooled": "mse"})
+    x = np.random.default_rng(0).normal(size=(32, 6, 6, 2)).astype("float32")
+    y = {"pooled": np.ones((32, 2)), "label": np.zeros((32, 3))}
+    losses = model.fit(x, y, batch_size=4, epochs=12, verbose=0).history["loss"]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_intermediate_outputs():
+    a = keras.Input((4,), name="a")
+    x = layers.Dense(3, name="first")(a)
+    model = keras.Model(a, layers.Dense(2, name="second")(x))
+    assert model.get_layer("first").output is x
+    assert model.get_layer("first").input is a
+    assert (model.input, model.inputs, model.output) == (a, [a], model.outputs[0])
+    assert model.input_shape == (None, 4) and model.output_shape == (None, 2)
+    data = np.arange(8, dtype="float32").reshape(2, 4)
+    features = keras.Model(model.input, model.get_layer("first").output)
+    head = keras.Model(x, model.output)
+    np.testing.assert_array_equal(
+        head.predict(features.predict(data, verbose=0), verbose=0), model.predict(data, verbose=0)
+    )
+    assert all(v is w for v, w in zip(features.weights + head.weights, model.weights, strict=True))
+
+
+def test_sequential_has_tensors():
+    stack = keras.Sequential([keras.Input((4,)), layers.Dense(3, name="one")])
+    stack.add(layers.Dense(2))
+    assert stack.inputs[0].shape == (None, 4) and stack.outputs == [stack.output]
+    features = keras.Model(stack.inputs, stack.get_layer("one").output)
+    data = np.ones((2, 4), "float32")
+    expected = data @ stack.layers[0].kernel.numpy()
+    np.testing.assert_allclose(features.predict(data, verbose=0), expected, rtol=1e-5)
+    stack.pop()
+    assert stack.output.shape == (None, 3)
+    deferred = keras.Sequential([layers.Dense(3)])
+    with pytest.raises(AttributeError, match="not built"):
+        _ = deferred.outputs
+    deferred(data)
+    assert deferred.output.shape == (None, 3)
+
+
+def test_sizes_that_only_data_tells():
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3)(image)
+    assert x.shape == (None, None, None, 4)
+    model = keras.Model(image, layers.GlobalAveragePooling2D()(x))
+    for size in (5, 9):
+        assert model.predict(np.ones((2, size, size + 1, 3)), verbose=0).shape == (2, 4)
+
+
+def test_integers_and_positions():
+    """Integer inputs stay integers; a subclass may be made of inputs and outputs too."""
+    i, x = keras.Input((), dtype="int32", name="i"), keras.Input((2,), name="x")
+    table = np.arange(10, dtype="float32").reshape(5, 2)
+
+    class Mine(keras.Model):
+        pass
+
+    model = Mine([i, x], ops.take(table, i, axis=0) + x)
+    rows = np.array([3, 0], "int64")
+    np.testing.assert_array_equal(model.predict([rows, np.ones((2, 2))], verbose=0), table[rows] + 1)
+
+
+def test_summary_says_what_is_connected():
+    lines = []
+    keras.utils.clear_session()
+    functional_models.shared(keras).summary(print_fn=lines.append)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in lines[0].splitlines() if line[0] == "│"]
+    assert ["sum (Add)", "(None, 3)", "0", "shared[0][0],"] in rows and ["", "", "", "shared[1][0]"] in rows
+    assert ["relu (Relu)", "(None, 3)", "0", "add[0][0]"] in rows and "Connected to" in lines[0]
+    lines.clear()
+    functional_models.nested(keras).summary(print_fn=lines.append, expand_nested=True)
+    assert "└ inner_dense" in lines[0] and "inner[1][0]" in lines[0]
+    a = keras.Input((4,))
+    keras.Model(a, layers.Dense(2)(a)).summary(print_fn=lines.append)
+    assert "Connected" not in lines[1]  # one after the other, as in Keras
+
+
+MISTAKES = {
+    "not among inputs": lambda a, b: keras.Model(a, layers.add([a, b])),
+    "both of them": lambda a, b: keras.Model(a),
+    "names must differ": lambda a, b: keras.Model(
+        [a, b], [layers.Dense(1, name="same")(a), layers.Dense(1, name="same")(b)]
+    ),
+    "stands twice": lambda a, b: keras.Model([a, a], a),
+    "expected 2 inputs, received 1": lambda a, b: keras.Model([a, b], layers.add([a, b])).predict(np.ones((2, 3))),
+    r"\['right'\] are missing": lambda a, b: keras.Model([a, b], layers.add([a, b]))({"left": np.ones((2, 3))}),
+    "list of 1 or more": lambda a, b: layers.Add()(a),
+    "two inputs": lambda a, b: layers.Subtract()([a, b, a]),
+    "shapes must agree": lambda a, b: layers.Concatenate(axis=1)([a, keras.Input((3, 4))]),
+    "one size": lambda a, b: layers.Dot(axes=1)([a, keras.Input((4,))]),
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_mistakes_have_a_repair(message):
+    a, b = keras.Input((3,), name="left"), keras.Input((3,), name="right")
+    with pytest.raises((TypeError, ValueError), match=message):
+        MISTAKES[message](a, b)
+
+
+def test_merging_functions():
+    left, right = np.arange(6, dtype="float32").reshape(2, 3), np.ones((2, 3), "float32")
+    expected = {
+        "add": left + right, "subtract": left - right, "multiply": left * right, "average": (left + right) / 2,
+        "maximum": np.maximum(left, right), "minimum": np.minimum(left, right),
+        "concatenate": np.concatenate([left, right], -1),
+    }  # fmt: skip
+    for name, value in expected.items():
+        np.testing.assert_array_equal(getattr(layers, name)([left, right]), value)
+    np.testing.assert_array_equal(layers.dot([left, right], axes=1), (left * right).sum(1, keepdims=True))
+    cubes = np.arange(24, dtype="float32").reshape(2, 3, 4)
+    np.testing.assert_array_equal(layers.dot([cubes, cubes], axes=(1, 1)), np.einsum("nka,nkb->nab", cubes, cubes))
+    np.testing.assert_array_equal(layers.add([cubes, np.ones((2, 4), "float32")]), cubes + 1)
+
+
+def test_a_file_cannot_loop_or_point_nowhere():
+    config = copy.deepcopy(CONFIGS["shared"])
+    config["config"]["layers"][2]["inbound_nodes"][0]["args"][0]["config"]["keras_history"] = ["out", 0, 0]
+    with pytest.raises(keras.ModelFormatError, match="no layer makes"):
+        keras.models.model_from_json(json.dumps(config))
+    config = copy.deepcopy(CONFIGS["shared"])
+    config["config"]["layers"][4]["class_name"] = "Eval"
+    with pytest.raises(keras.ModelFormatError, match="Unknown operation 'Eval'"):
+        keras.models.model_from_json(json.dumps(config))
