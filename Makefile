@@ -5,10 +5,11 @@
 #   make test        the quick tests            make test-slow   the others
 #   make bench       the benchmarks             make lint        formatting, style, types
 #   make bench-peers the same models in other libraries, which go into .venv-peers (several GB)
+#   make bench-matmul   products of dense layers beside NumPy, PyTorch and BLIS, from the same place
 #   make ladder      one product and one convolution, from Python loops to the library, a rung at a time
 #   make clean       remove everything built
 #
-# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest, the demo, bench-peers or the ladder.
+# PYTHON=python3.12 chooses the interpreter of a new .venv; ARGS="-k conv" goes to pytest, the demo, bench-... or the ladder.
 
 PYTHON ?= python3
 ARGS ?=
@@ -19,7 +20,7 @@ PIP := $(RUN) -m pip -qq --disable-pip-version-check
 BUILD_INPUTS := setup.py pyproject.toml \
     $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h fastnn/engine/*.pyx fastnn/engine/*.pxd)
 
-.PHONY: demo test test-slow bench bench-peers ladder lint clean
+.PHONY: demo test test-slow bench bench-peers bench-matmul ladder lint clean
 
 demo: $(VENV)/extras-plots
 	$(RUN) examples/demo.py --out demo $(ARGS)
@@ -33,9 +34,11 @@ test-slow: $(VENV)/extras-test,plots
 bench: $(VENV)/extras-benchmarks
 	$(RUN) -m pytest -q benchmarks $(ARGS)
 
-bench-peers: $(PEERS)/peers
-	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/built
+bench-peers: $(PEERS)/ready
 	$(PEERS)/bin/python benchmarks/peers/run.py $(ARGS)
+
+bench-matmul: $(PEERS)/ready
+	$(PEERS)/bin/python benchmarks/peers/matmul.py $(ARGS)
 
 ladder: $(VENV)/extras-benchmarks
 	$(RUN) benchmarks/ladder/climb.py $(ARGS)
@@ -51,6 +54,11 @@ clean:
 $(VENV)/extras-%: $(VENV)/built
 	$(PIP) install 'fastnn-cpu[$*]'
 	@touch '$@'
+
+# Never a file: fastnn is built anew beside the other libraries if it has changed.
+.PHONY: $(PEERS)/ready
+$(PEERS)/ready: $(PEERS)/peers
+	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/built
 
 # The marker of the other libraries, each installed by itself: one that this machine cannot have is left out.
 $(PEERS)/peers: benchmarks/peers/requirements.txt
