@@ -181,6 +181,7 @@ class Program:
         self.counter = None
         self.random_streams = 0
         self.losses = []  # scalar tensors from add_loss and activity regularizers
+        self.masks = {}  # id of a tensor -> bool tensor: which elements of a sequence are present
         self.scopes = []
         self._variables = {}
         self._constants = {}

@@ -277,6 +277,9 @@ class Layer:
         _context.training = training
         self._losses = []
         program = current_program() or _program_in(args)
+        mask = program.masks.get(id(first)) if program is not None else None
+        if mask is not None and "mask" not in kwargs and _accepts(type(self), "mask"):
+            kwargs["mask"] = mask
         try:
             with _path_scope(self.name), program.scope(self.name) if program else contextlib.nullcontext():
                 outputs = self.call(*args, **kwargs)
@@ -284,9 +287,17 @@ class Layer:
             _context.training = outermost
         if outputs is None:
             raise ValueError(f"{self}: call() returned None: let it return a tensor")
+        if program is not None and isinstance(outputs, Tensor):
+            mask = self.compute_mask(first, mask)
+            if mask is not None:
+                program.masks[id(outputs)] = mask
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs) / first.shape[0])
         return outputs
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask of the output: that of the input for layers with ``supports_masking``, else None."""
+        return previous_mask if self.supports_masking else None
 
     def __getattr__(self, name):
         if name in ("name", "dtype", "built", "_trainable"):
@@ -419,6 +430,7 @@ def _remembering_shape(build):
     return wrapped
 
 
+_accepted = {}
 _training_cache = {}
 
 
@@ -428,6 +440,13 @@ def _default_training(cls):
         parameter = inspect.signature(cls.call).parameters.get("training")
         _training_cache[cls] = None if parameter is None else parameter.default is True
     return _training_cache[cls]
+
+
+def _accepts(cls, argument):
+    """Whether call() of a class takes an argument."""
+    if (cls, argument) not in _accepted:
+        _accepted[cls, argument] = argument in inspect.signature(cls.call).parameters
+    return _accepted[cls, argument]
 
 
 def _is_plain(value):

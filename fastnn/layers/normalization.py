@@ -170,3 +170,108 @@ class LayerNormalization(_Affine):
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis, "rms_scaling": self.rms_scaling}
+
+
+@registry.register("layer")
+class GroupNormalization(_Affine):
+    """Groups of channels of each sample brought to mean 0 and variance 1, then scaled and shifted (arXiv 1803.08494).
+
+    Parameters
+    ----------
+    groups : int
+        Into how many the channels are cut; -1: each channel is a group.
+    axis : int
+        The channels.
+    epsilon : float
+    center, scale : bool
+
+    Weights: gamma (c,), beta (c,).
+    """
+
+    def __init__(
+        self, groups=32, axis=-1, epsilon=1e-3, center=True, scale=True, beta_initializer="zeros",
+        gamma_initializer="ones", beta_regularizer=None, gamma_regularizer=None, beta_constraint=None,
+        gamma_constraint=None, **kwargs,
+    ):  # fmt: skip
+        super().__init__(
+            epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
+            beta_constraint, gamma_constraint, **kwargs,
+        )  # fmt: skip
+        self.groups, self.axis = int(groups), axis
+
+    def build(self, input_shape):
+        channels = input_shape[self.axis]
+        if channels is None:
+            raise self._wrong_input(f"a known number of channels on axis {self.axis}", input_shape, "")
+        self.groups = channels if self.groups == -1 else self.groups
+        if channels % self.groups:
+            raise ValueError(f"{self}: {channels} channels cannot be cut into {self.groups} groups")
+        self.add_affine((channels,))
+
+    def call(self, inputs):
+        axis = self.axis % len(inputs.shape)
+        per_group = inputs.shape[axis] // self.groups
+        cut = (*inputs.shape[:axis], self.groups, per_group, *inputs.shape[axis + 1 :])
+        shape = tuple(n if i in (axis, axis + 1) else 1 for i, n in enumerate(cut))
+        x = ops.reshape(inputs, cut)
+        mean, variance = ops.moments(x, [i for i in range(1, len(cut)) if i != axis], keepdims=True)
+        return ops.reshape(self.normalize(x, mean, variance, shape), inputs.shape)
+
+    def get_config(self):
+        return {**super().get_config(), "groups": self.groups, "axis": self.axis}
+
+
+@registry.register("layer")
+class RMSNormalization(Layer):
+    """x / sqrt(mean(x**2) + epsilon) * scale over the features (arXiv 1910.07467).
+
+    Parameters
+    ----------
+    axis : int or list of int
+        The features.
+    epsilon : float
+
+    Weights: scale with the sizes of the features.
+    """
+
+    def __init__(self, axis=-1, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.axis, self.epsilon = axis, epsilon
+
+    def _axes(self, rank):
+        return sorted(a % rank for a in (self.axis if isinstance(self.axis, (list, tuple)) else [self.axis]))
+
+    def build(self, input_shape):
+        self.scale = self.add_weight(tuple(input_shape[a] for a in self._axes(len(input_shape))), "ones", name="scale")
+
+    def call(self, inputs):
+        axes = self._axes(len(inputs.shape))
+        shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
+        factor = ops.rsqrt(ops.mean(ops.square(inputs), axes, keepdims=True) + self.epsilon)
+        return inputs * factor * ops.reshape(self.scale, shape)
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}
+
+
+@registry.register("layer")
+class UnitNormalization(Layer):
+    """x divided by its Euclidean norm.
+
+    Parameters
+    ----------
+    axis : int or list of int
+    """
+
+    def __init__(self, axis=-1, **kwargs):
+        super().__init__(**kwargs)
+        self.axis = axis
+        self.supports_masking = True
+
+    def call(self, inputs):
+        axes = list(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
+        square = ops.sum(ops.square(inputs), axes, keepdims=True)
+        return inputs * ops.rsqrt(ops.maximum(square, 1e-12))
+
+    def get_config(self):
+        return {**super().get_config(), "axis": self.axis}

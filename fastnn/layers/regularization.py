@@ -2,7 +2,7 @@
 
 import math
 
-from fastnn import config, ops, random
+from fastnn import config, ops, random, regularizers
 from fastnn.layers.layer import Layer
 from fastnn.ops.activation import SELU_ALPHA, SELU_SCALE
 from fastnn.saving import registry
@@ -176,3 +176,46 @@ class Rescaling(Layer):
 
 def _numbers(value):
     return ops.convert_to_tensor(value, "float32") if isinstance(value, (list, tuple)) else float(value)
+
+
+@registry.register("layer")
+class ActivityRegularization(Layer):
+    """The identity, with a penalty on its output: l1 * sum|y| + l2 * sum(y**2), divided by the batch size."""
+
+    def __init__(self, l1=0.0, l2=0.0, **kwargs):
+        super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
+        self.l1, self.l2 = l1, l2
+        self.supports_masking = True
+
+    def call(self, inputs):
+        return inputs
+
+    def get_config(self):
+        config = {**super().get_config(), "l1": self.l1, "l2": self.l2}
+        config.pop("activity_regularizer", None)  # it follows from l1 and l2
+        return config
+
+
+@registry.register("layer")
+class Masking(Layer):
+    """Elements of a sequence whose features all equal mask_value become zeros, and layers that know masks skip them.
+
+    Parameters
+    ----------
+    mask_value : float
+    """
+
+    def __init__(self, mask_value=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.mask_value = mask_value
+        self.supports_masking = True
+
+    def compute_mask(self, inputs, mask=None):
+        return ops.any(ops.not_equal(inputs, self.mask_value), -1)
+
+    def call(self, inputs):
+        present = ops.any(ops.not_equal(inputs, self.mask_value), -1, keepdims=True)
+        return inputs * ops.cast(present, inputs.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "mask_value": self.mask_value}

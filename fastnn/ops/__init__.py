@@ -54,6 +54,10 @@ from fastnn.ops.creation import (
     zeros,
     zeros_like,
 )
+from fastnn.ops.einsum import (
+    dot_product_attention,
+    einsum,
+)
 from fastnn.ops.elementwise import (
     abs,
     absolute,
@@ -157,6 +161,7 @@ from fastnn.ops.rows import (
 from fastnn.ops.shape import (
     broadcast_to,
     concatenate,
+    diagonal,
     expand_dims,
     flip,
     getitem,
@@ -214,9 +219,12 @@ __all__ = [
     "cosh",
     "count_nonzero",
     "depthwise_conv",
+    "diagonal",
     "divide",
     "divide_no_nan",
     "dot",
+    "dot_product_attention",
+    "einsum",
     "elu",
     "equal",
     "erf",

@@ -469,3 +469,14 @@ def tile(x, repeats):
     wide = [k for r, n in zip(repeats, sizes, strict=True) for k in (r, n)]
     result = [r * n for r, n in zip(repeats, sizes, strict=True)]
     return reshape(broadcast_to(reshape(x, thin), wide), result)
+
+
+def diagonal(x, offset=0, axis1=0, axis2=1):
+    """The elements at i along axis1 and i + offset along axis2, as a new last axis."""
+    sizes = shape(x)
+    a, b = normalize_axis(axis1, len(sizes), "diagonal"), normalize_axis(axis2, len(sizes), "diagonal")
+    others = [i for i in range(len(sizes)) if i not in (a, b)]
+    rows, columns = sizes[a], sizes[b]
+    places = [i * columns + i + offset for i in range(rows) if 0 <= i + offset < columns]
+    flat = reshape(transpose(x, [*others, a, b]), (*(sizes[i] for i in others), rows * columns))
+    return _take(flat, np.asarray(places, np.int32), -1)

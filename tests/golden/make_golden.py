@@ -19,9 +19,11 @@ import json
 import operator
 import sys
 
+import attention_cases
 import cases
 import keras
 import numpy as np
+import sequence_cases
 import spatial_cases
 from golden import store
 from keras import ops
@@ -516,12 +518,35 @@ def cross_check():
 
 
 # Tables of layers with a golden file of their own, which holds their configurations too.
-TABLES = {"spatial": spatial_cases.CASES}
+TABLES = {"spatial": spatial_cases.CASES, "sequence": sequence_cases.CASES, "attention": attention_cases.TABLE}
+
+
+def several_inputs_entry(name, make, shapes, call):
+    """A layer on several inputs: its output, and the gradients for inputs and weights."""
+    rng = cases.random_of(name)
+    inputs = [cases.ladder(rng, shape) for shape in shapes]
+    layer = make(keras)
+    call(layer, *inputs)
+    weights = weights_for(rng, layer.weights)
+    layer.set_weights(weights)
+    cotangent = cases.ladder(rng, tuple(call(layer, *inputs).shape))
+
+    def value(*arrays):
+        with keras.StatelessScope(list(zip(layer.weights, arrays[len(inputs) :], strict=True))):
+            return call(layer, *arrays[: len(inputs)])
+
+    output, found = differentiate(value, [*inputs, *weights], lambda shape: cotangent)
+    return {"inputs": inputs, "weights": weights, "output": output, "cotangent": cotangent, "gradients": found}
 
 
 def write_tables(names):
     for name in names:
-        entries = {case.name: layer_entry(case) | {"configuration": configuration(case.make)} for case in TABLES[name]}
+        if name == "attention":
+            entries = {row[0]: several_inputs_entry(*row) for row in TABLES[name]}
+        else:
+            entries = {c.name: layer_entry(c) | {"configuration": configuration(c.make)} for c in TABLES[name]}
+        if name == "sequence":
+            entries |= {n: {"configuration": configuration(make)} for n, make in sequence_cases.CONFIGURED}
         store.save(name, entries)
 
 

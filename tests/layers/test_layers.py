@@ -8,6 +8,7 @@ import functional_models
 import numpy as np
 import preprocessing_cases
 import pytest
+import sequence_cases
 import spatial_cases
 from golden import store
 
@@ -18,8 +19,9 @@ from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
 from fastnn.naming import clear_session
 
-GOLDEN = store.load("layers") | store.load("spatial")
-LAYERS = cases.LAYERS + spatial_cases.CASES
+GOLDEN = store.load("layers") | store.load("spatial") | store.load("sequence")
+LAYERS = cases.LAYERS + spatial_cases.CASES + sequence_cases.CASES
+CONFIGURED = cases.CONFIGURED_LAYERS + sequence_cases.CONFIGURED
 
 
 def in_float32(text):
@@ -28,7 +30,8 @@ def in_float32(text):
 
 
 CONFIGS = in_float32((store.FOLDER / "configs.json").read_text())["configs"]
-CONFIGS |= {f"layers/{name}": e["configuration"] for name, e in GOLDEN.items() if "configuration" in e}
+OWN_FILES = {f"layers/{name}": entry["configuration"] for name, entry in GOLDEN.items() if "configuration" in entry}
+CONFIGS |= in_float32(json.dumps(OWN_FILES))
 ROWS = pytest.mark.parametrize("case", LAYERS, ids=lambda case: case.name)
 
 
@@ -104,7 +107,7 @@ def test_five_training_steps(case):
         close(mine, theirs)
 
 
-ALL_CONFIGURED = [(c.name, c.make) for c in LAYERS] + list(cases.CONFIGURED_LAYERS)
+ALL_CONFIGURED = [(c.name, c.make) for c in LAYERS] + list(CONFIGURED)
 LOWER_PRECISION = {"dense_float16", "dense_mixed"}
 
 
@@ -129,7 +132,7 @@ def test_lower_precision_is_refused(name, make):
 
 def test_every_layer_has_a_case():
     used = {type(case.make(fastnn)).__name__ for case in LAYERS}
-    used |= {type(make(fastnn)).__name__ for name, make in cases.CONFIGURED_LAYERS if name not in LOWER_PRECISION}
+    used |= {type(make(fastnn)).__name__ for name, make in CONFIGURED if name not in LOWER_PRECISION}
     used |= {type(row.make(fastnn)).__name__ for row in preprocessing_cases.ROWS}
     used |= {"StringLookup", "IntegerLookup", "TextVectorization"}  # test_lookup.py: they take texts
     used |= {type(layer).__name__ for build in functional_models.MODELS.values() for layer in build(fastnn).layers}
