@@ -459,7 +459,7 @@ static void work(void *context, int index) {
 /* ---- runs ----------------------------------------------------------------------------------------------------- */
 
 /* A team is worth calling together when it has this many times the work of the smallest step that is shared. */
-enum { TEAM_WORTH = 5 };
+enum { TEAM_WORTH = 3 };
 
 /* As many threads as have something to do in the widest phase, or one. */
 static int useful_threads(const walk *k) {

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "bytecode.h"
 #include "dispatch.h"
 #include "epilogue.h"
 #include "step.h"
@@ -83,15 +84,18 @@ typedef struct {
   ptrdiff_t rows, columns, row_blocks, column_blocks, matrices;
 } matmul_cut;
 
-/* Nanoseconds for one matrix: arithmetic, and reading it all once. */
-static double matmul_work(const fnn_matmul_dims *d) {
+/* Nanoseconds for one matrix: arithmetic, reading it all once, and the epilogue. */
+static double matmul_work(const fnn_step *step) {
+  const fnn_matmul_dims *d = (const fnn_matmul_dims *)step->dim;
   const double m = (double)d->m, n = (double)d->n, k = (double)d->k;
-  return 2 * m * n * k / 100 + (m * k + k * n + m * n) * 4 / 40;
+  const double epilogue = step->code != NULL ? fnn_code_work(step->code) : 0;
+  return 2 * m * n * k / 100 + (m * k + k * n + m * n) * 4 / 40 + m * n * epilogue;
 }
 
-static matmul_cut cut_matmul(const fnn_matmul_dims *d) {
+static matmul_cut cut_matmul(const fnn_step *step) {
+  const fnn_matmul_dims *d = (const fnn_matmul_dims *)step->dim;
   matmul_cut cut = {fnn_max(d->m, 1), fnn_max(d->n, 1), 1, 1, 1};
-  double work = matmul_work(d);
+  double work = matmul_work(step);
   for (int chunks = 1; work >= 2 * CHUNK_WORK && chunks < MAX_CHUNKS; work /= 2, chunks *= 2) {
     const int rows = cut.rows >= 2 * CHUNK_ROWS, columns = cut.columns >= 2 * CHUNK_COLUMNS;
     if (columns && (!rows || cut.rows < 4 * cut.columns))
@@ -129,10 +133,10 @@ const char *fnn_matmul_prepare(fnn_step *step) {
   if (!fnn_holds(step, 1, extent_b(d))) return "matmul: B is too small for its sizes";
   if (!fnn_holds(step, 2, count)) return "matmul: C is too small for its sizes";
   if (!fnn_epilogue_fits(step, count)) return "matmul: the epilogue does not run over C";
-  const matmul_cut cut = cut_matmul(d);
+  const matmul_cut cut = cut_matmul(step);
   step->chunks = FNN_PRODUCT(fnn_ceil_div(d->batch, cut.matrices), cut.row_blocks, cut.column_blocks);
   step->scratch_bytes = fnn_gemm_scratch(cut.rows, d->k, d->b_transposed != 0);
-  step->work = (double)d->batch * matmul_work(d);
+  step->work = (double)d->batch * matmul_work(step);
   return step->chunks < 0 ? "matmul: sizes overflow" : NULL;
 }
 
@@ -169,7 +173,7 @@ static void run_block(const fnn_step *step, const fnn_worker *worker, ptrdiff_t 
 
 void fnn_matmul_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_matmul_dims *d = (const fnn_matmul_dims *)step->dim;
-  const matmul_cut cut = cut_matmul(d);
+  const matmul_cut cut = cut_matmul(step);
   const ptrdiff_t row_block = chunk % cut.row_blocks;
   const ptrdiff_t column_block = chunk / cut.row_blocks % cut.column_blocks;
   const ptrdiff_t group = chunk / cut.row_blocks / cut.column_blocks;

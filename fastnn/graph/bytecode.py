@@ -86,12 +86,44 @@ class CodeBuilder:
         """The `Code`, or TooManyRegistersError; too many operands are the same to the caller."""
         if len(self.operands) > OPERANDS:
             raise TooManyRegistersError
+        stored_early = self._with_early_stores()
+        for code, keep in ((stored_early, True), (stored_early, False), (self.code, False)):
+            try:
+                instructions = self._allocated(code, keep)
+            except TooManyRegistersError:
+                continue
+            return Code(math.prod(self.shape), tuple(self.views), instructions)
+        raise TooManyRegistersError
+
+    def _with_early_stores(self):
+        """Each store behind the instruction that makes its value, with which the interpreter then makes it one pass.
+
+        All loads come first, since a store may write the memory of an operand.
+        """
+        stores = {}
+        for entry in self.code:
+            if entry[0] == "store":
+                stores.setdefault(entry[2][0], []).append(entry)
+        loads = [entry for entry in self.code if entry[0] == "load"]
+        made = [entry for entry in self.code if entry[0] not in ("load", "store")]
+        return [*loads, *(s for entry in loads for s in stores.get(entry[1], ())),
+                *(e for entry in made for e in (entry, *stores.get(entry[1], ())))]  # fmt: skip
+
+    def _alike(self, op, number):
+        return op == "constant" or (op == "load" and self.views[number].kind in ("scalar", "row"))
+
+    def _allocated(self, code, keep):
+        """Instructions with registers; `keep`: those filled alike for every block are not given out again."""
         last = {}
-        for position, (_, _, arguments, _) in enumerate(self.code):
+        for position, (_, _, arguments, _) in enumerate(code):
             last.update(dict.fromkeys(arguments, position))
+        if keep:
+            last.update(
+                (result, len(code)) for op, result, _, number in code if result in last and self._alike(op, number)
+            )
         register, unused = {}, list(range(REGISTERS))[::-1]
         instructions = []
-        for position, (op, result, arguments, number) in enumerate(self.code):
+        for position, (op, result, arguments, number) in enumerate(code):
             places = [register[a] for a in arguments]
             for a in set(arguments):
                 if last[a] == position:
@@ -109,7 +141,7 @@ class CodeBuilder:
             else:
                 places += [0] * (3 - len(places))
                 instructions.append(Instruction(op, register[result], *places, number))
-        return Code(math.prod(self.shape), tuple(self.views), tuple(instructions))
+        return tuple(instructions)
 
 
 def view_of(operand, tensor, shape):

@@ -1,5 +1,8 @@
 """Elementwise bytecode: views of broadcast operands, registers, and the cut where they run out."""
 
+import functools
+import operator
+
 import numpy as np
 import programs
 import pytest
@@ -46,18 +49,19 @@ def test_neighbouring_axes_are_merged():
     assert merge_axes((2, 3, 4), (2, 1, 4)) == [(2, 4), (3, 0), (4, 1)]
 
 
-def fan(y, results):
-    """Results that are all stored at the end of the pass: each holds a register until then."""
-    return [y + float(k) for k in range(results)]
+def fan(y, values):
+    """A sum that begins with the last of many values: each holds a register until then."""
+    made = [y + float(k) for k in range(values)]
+    return functools.reduce(operator.add, reversed(made))
 
 
-@pytest.mark.parametrize("results", [3, REGISTERS - 2, REGISTERS, REGISTERS + 1])
-def test_too_many_registers_split_the_pass(results):
+@pytest.mark.parametrize("values", [3, REGISTERS - 2, REGISTERS, REGISTERS + 1])
+def test_too_many_registers_split_the_pass(values):
     with Program() as program:
         x = program.input((4, 50))
-        program.outputs = fan(ops.relu(x), results)
+        program.outputs = [fan(ops.relu(x), values)]
     drafts = Lowering(program).drafts
-    assert (len(drafts) > 1) is (results > REGISTERS - 1)
+    assert (len(drafts) > 1) is (values > REGISTERS - 1)
     for draft in drafts:
         assert max(i.dst for i in draft.code.instructions if i.op != "store") < REGISTERS
     executable = programs.shared(program)
@@ -70,7 +74,7 @@ def test_too_many_registers_split_the_pass(results):
 def test_an_epilogue_with_too_many_registers_becomes_a_pass_of_its_own():
     with Program() as program:
         x, w = program.input((4, 5)), program.input((5, 50))
-        program.outputs = fan(ops.matmul(x, w), REGISTERS + 1)
+        program.outputs = [fan(ops.matmul(x, w), REGISTERS + 1)]
     drafts = Lowering(program).drafts
     assert drafts[0].kernel == "matmul"
     assert drafts[0].code is None
@@ -81,6 +85,17 @@ def test_an_epilogue_with_too_many_registers_becomes_a_pass_of_its_own():
     programs.check_plan(executable.layout)
     got, expected = programs.run_native(executable, [arrays]), programs.run_reference(program, [arrays])
     np.testing.assert_array_equal(got, expected)
+
+
+def test_results_are_stored_as_they_are_made_and_constants_filled_once():
+    with Program() as program:
+        doubled = program.input((9,)) * 2.0
+        program.outputs = [doubled, ops.square(doubled) * 2.0]
+    (draft,) = Lowering(program).drafts
+    code = draft.code.instructions
+    assert [i.op for i in code] == ["load", "constant", "multiply", "store", "square", "multiply", "store"]
+    (constant,) = (i for i in code if i.op == "constant")
+    assert all(i.dst != constant.dst for i in code if i.op not in ("constant", "store"))
 
 
 def test_registers_are_given_back():

@@ -177,9 +177,9 @@ def test_wrong_labels_get_the_usual_error_and_train_nothing(wrong):
         model.train_on_batch(X, LABELS)
     weights, labels = model.get_weights(), LABELS.copy()
     labels[3] = wrong
-    with pytest.raises(ValueError, match="^y: ") as expected:
+    with pytest.raises(ValueError, match=r"^y: ") as expected:
         classifier().train_on_batch(X, labels)
-    with pytest.raises(ValueError, match="^y: ") as received:
+    with pytest.raises(ValueError, match=r"^y: ") as received:
         model.train_on_batch(X, labels)
     assert str(received.value) == str(expected.value)
     for a, b in zip(model.get_weights(), weights, strict=True):
