@@ -114,11 +114,13 @@ def both_conv_cases(name, shapes, padding="valid"):
 
 MATMULS = (
     (512, 512, 512), (128, 784, 512), (32, 784, 128), (784, 32, 128), (32, 128, 10), (20, 6272, 512), (1, 784, 128),
+    (2, 784, 512),
 )  # fmt: skip
 DENSE = ((128, 512), (512, 512), (128, 512))  # x, w, dy
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
+    Case("matmul weight gradient 512x2048x1", gradient_of(ops.matmul, 1), ((512, 2048), (2048, 1), (512, 1))),
     Case("matmul 128x512 512x512", ops.matmul, DENSE[:2]),
     Case("matmul gradient for x 128x512 512x512", gradient_of(ops.matmul, 0), DENSE),
     Case("matmul gradient for w 128x512 512x512", gradient_of(ops.matmul, 1), DENSE),

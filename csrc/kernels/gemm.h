@@ -7,12 +7,17 @@
 
 /* The largest tiles: rows for each number of vectors, so that the accumulators, a row of B and a broadcast fit. */
 #if FNN_LANES == 16 || FNN_LANES == 4 /* 32 vector registers */
-#define GEMM_TILES(x) GEMM_TO_24(x, 1) GEMM_TO_12(x, 2) GEMM_TO_8(x, 3) GEMM_TO_6(x, 4)
-#define GEMM_MAX_ROWS {24, 12, 8, 6}
+#define GEMM_TILES(x) GEMM_TO_24(x, 1) GEMM_TO_12(x, 2) GEMM_TO_8(x, 3) GEMM_TO_6(x, 4) GEMM_ROW(x)
+#define GEMM_MAX_ROWS {24, 12, 8, 6, 1, 1, 1, 1}
+#define GEMM_MAX_VECTORS 4
 #else /* 16 */
-#define GEMM_TILES(x) GEMM_TO_12(x, 1) GEMM_TO_6(x, 2)
-#define GEMM_MAX_ROWS {12, 6}
+#define GEMM_TILES(x) GEMM_TO_12(x, 1) GEMM_TO_6(x, 2) GEMM_TO_2(x, 3) GEMM_TO_2(x, 4) GEMM_ROW(x)
+#define GEMM_MAX_ROWS {12, 6, 2, 2, 1, 1, 1, 1}
+#define GEMM_MAX_VECTORS 2
 #endif
+/* One or two rows: wider tiles, or there are too few sums to hide the latency of the multiply-add. */
+#define GEMM_ROW(x) x(5, 1) x(6, 1) x(7, 1) x(8, 1)
+#define GEMM_TO_2(x, v) x(v, 1) x(v, 2)
 #define GEMM_TO_6(x, v) x(v, 1) x(v, 2) x(v, 3) x(v, 4) x(v, 5) x(v, 6)
 #define GEMM_TO_8(x, v) GEMM_TO_6(x, v) x(v, 7) x(v, 8)
 #define GEMM_TO_12(x, v) GEMM_TO_8(x, v) x(v, 9) x(v, 10) x(v, 11) x(v, 12)
@@ -33,7 +38,7 @@
  * elements, and nothing beyond them is touched. */
 FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last, int rows,
                           int vectors, int tail) {
-  vf sum[24][4];
+  vf sum[24][8];
   const ptrdiff_t a_row = g->a_row, a_col = g->a_col, b_row = g->b_row, c_row = g->c_row, k = g->k;
   GEMM_UNROLL
   for (int i = 0; i < rows; i++) GEMM_UNROLL
@@ -45,7 +50,7 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
     /* three pointers, eight rows from each: so many strides fit the integer registers */
     const float *al[3] = {a, rows > 8 ? a + 8 * a_row : a, rows > 16 ? a + 16 * a_row : a}, *bl = b;
     for (ptrdiff_t l = 0; l < k; l++, al[0] += a_col, al[1] += a_col, al[2] += a_col, bl += b_row) {
-      vf row[4];
+      vf row[8];
       GEMM_UNROLL
       for (int v = 0; v < vectors; v++)
         row[v] = tail && v == vectors - 1 ? vf_load_first(bl + v * FNN_LANES, last) : vf_load(bl + v * FNN_LANES);
@@ -81,7 +86,6 @@ typedef void gemm_tile_function(const fnn_gemm *g, const float *a, const float *
 GEMM_TILES(GEMM_FUNCTION)
 
 static const int gemm_max_rows[] = GEMM_MAX_ROWS;
-#define GEMM_MAX_VECTORS ((ptrdiff_t)(sizeof gemm_max_rows / sizeof gemm_max_rows[0]))
 
 #define GEMM_ENTRY(vectors, rows) [vectors - 1][rows - 1] = gemm_##rows##x##vectors,
 static gemm_tile_function *const gemm_tiles[][24] = {GEMM_TILES(GEMM_ENTRY)};
@@ -94,9 +98,9 @@ typedef struct {
   ptrdiff_t j, vectors, last;
 } gemm_panel;
 
-FNN_INLINE ptrdiff_t gemm_panels(ptrdiff_t n) {
+FNN_INLINE ptrdiff_t gemm_panels(ptrdiff_t n, ptrdiff_t widest) {
   const ptrdiff_t vectors = (n + FNN_LANES - 1) / FNN_LANES;
-  return (vectors + GEMM_MAX_VECTORS - 1) / GEMM_MAX_VECTORS;
+  return (vectors + widest - 1) / widest;
 }
 
 FNN_INLINE gemm_panel gemm_panel_of(ptrdiff_t n, ptrdiff_t panels, ptrdiff_t i) {
@@ -140,7 +144,7 @@ static void pack_rows(const float *b, ptrdiff_t b_row, const gemm_panel *p, ptrd
 
 /* One panel after the other, each with its rows (of all of the batch) side by side and filled up to whole vectors. */
 static void pack_b(const fnn_gemm *g, float *packed) {
-  const ptrdiff_t panels = gemm_panels(g->n);
+  const ptrdiff_t panels = gemm_panels(g->n, GEMM_MAX_VECTORS);
   for (ptrdiff_t i = 0; i < panels; i++) {
     const gemm_panel p = gemm_panel_of(g->n, panels, i);
     const ptrdiff_t width = p.vectors * FNN_LANES;
@@ -171,9 +175,24 @@ static void gemm_tiles_of(const fnn_gemm *g, const gemm_panel *p) {
   }
 }
 
-static void gemm(const fnn_gemm *g) {
-  if (g->m <= 0 || g->n <= 0) return;
-  const ptrdiff_t panels = gemm_panels(g->n);
+/* One column of C over an A whose columns are contiguous, as a row: C' = B'.A', the same products and sums. */
+static fnn_gemm gemm_column_as_row(const fnn_gemm *g) {
+  fnn_gemm row = *g;
+  row.m = 1;
+  row.n = g->m;
+  row.a = g->b;
+  row.a_col = g->b_row;
+  row.a_batch = g->b_batch;
+  row.b = g->a;
+  row.b_row = g->a_col;
+  row.b_batch = g->a_batch;
+  return row;
+}
+
+/* All panels; pack_b knows only the usual width. */
+static void gemm_in_panels(const fnn_gemm *g) {
+  const ptrdiff_t widest = g->packed != NULL || g->m > 2 ? GEMM_MAX_VECTORS : g->m == 1 ? 8 : 4;
+  const ptrdiff_t panels = gemm_panels(g->n, widest);
   fnn_gemm panel = *g;
   for (ptrdiff_t i = 0; i < panels; i++) {
     const gemm_panel p = gemm_panel_of(g->n, panels, i);
@@ -185,4 +204,11 @@ static void gemm(const fnn_gemm *g) {
     }
     gemm_tiles_of(&panel, &p);
   }
+}
+
+static void gemm(const fnn_gemm *g) {
+  if (g->m <= 0 || g->n <= 0) return;
+  const int column = g->n == 1 && g->m > 1 && g->a_row == 1 && g->c_row == 1 && g->packed == NULL;
+  const fnn_gemm row = column ? gemm_column_as_row(g) : *g;
+  gemm_in_panels(&row);
 }
