@@ -396,6 +396,27 @@ def _softmax_size(x):
     return [e / e.sum(-1, keepdims=True)]
 
 
+# ------------------------------------------------------------------------------------------ run by NumPy
+
+
+def _host():
+    for name, kind in (("arctan", "real"), ("arcsin", "unit"), ("arcsinh", "real"), ("arccosh", "positive")):
+        shift = 1.5 if name == "arccosh" else 0.0
+        scale = 0.2 if name == "arcsin" else 1.0  # integers from 1 to 4 stay in its domain
+        function = lambda x, n=name, a=shift, b=scale: use(n)(x * b + a)  # noqa: E731
+        yield Case(name, function, (((3, 7), kind),), exact=False, length=16, magnitude=lambda x: [np.abs(x) + 4])
+    yield Case("argsort", use("argsort"), (((4, 9), "coarse"),))
+    yield Case("cumsum", use("cumsum"), (((4, 9), "real"),), length=9)
+    matrix = lambda a: ops.matmul(a, ops.transpose(a, (0, 2, 1))) + 4.0 * np.eye(3, dtype=np.float32)  # noqa: E731
+    for name in ("inverse", "determinant", "cholesky"):
+        function = lambda a, n=name: use(n)(matrix(a))  # noqa: E731
+        yield Case(
+            name, function, (((2, 3, 3), "unit"),), exact=False, length=64, magnitude=lambda a: [np.float64(400.0)]
+        )
+
+
 CASES = tuple(
-    case for family in (_elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax) for case in family()
+    case
+    for family in (_host, _elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax)
+    for case in family()
 )

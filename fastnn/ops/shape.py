@@ -249,6 +249,22 @@ def shape(x):
     return tuple(tensor_like(x).shape)
 
 
+def ndim(x):
+    """How many axes x has."""
+    return len(shape(x))
+
+
+def size(x):
+    """How many elements x has."""
+    return math.prod(shape(x))
+
+
+def copy(x):
+    """x itself: nothing changes a tensor; an array is copied."""
+    x = tensor_like(x)
+    return x if isinstance(x, Arithmetic) else x.copy()
+
+
 def reshape(x, newshape):
     """The same numbers under another shape; one size may be -1."""
     x = tensor_like(x)

@@ -23,6 +23,7 @@ import attention_cases
 import cases
 import keras
 import numpy as np
+import ops_cases
 import sequence_cases
 import spatial_cases
 from golden import store
@@ -518,7 +519,12 @@ def cross_check():
 
 
 # Tables of layers with a golden file of their own, which holds their configurations too.
-TABLES = {"spatial": spatial_cases.CASES, "sequence": sequence_cases.CASES, "attention": attention_cases.TABLE}
+TABLES = {
+    "spatial": spatial_cases.CASES,
+    "sequence": sequence_cases.CASES,
+    "attention": attention_cases.TABLE,
+    "ops": ops_cases.TABLE,
+}
 
 
 def several_inputs_entry(name, make, shapes, call):
@@ -539,8 +545,27 @@ def several_inputs_entry(name, make, shapes, call):
     return {"inputs": inputs, "weights": weights, "output": output, "cotangent": cotangent, "gradients": found}
 
 
+def function_entry(name, call, inputs):
+    """A function of keras.ops: its output, and the gradients for its inputs where all are floats."""
+    rng = cases.random_of(f"ops/{name}")
+    arrays = [ops_cases.drawn(kind, rng, shape) for shape, kind in inputs]
+    output = numpy(call(keras, *map(ops.convert_to_tensor, arrays)))
+    if any(array.dtype != np.float32 for array in arrays) or output.dtype.kind != "f":
+        return {"inputs": arrays, "output": output.astype(np.float32)}
+    cotangent = cases.ladder(rng, output.shape)
+    try:
+        _, found = differentiate(lambda *xs: call(keras, *xs), arrays, lambda shape: cotangent)
+    except RuntimeError as error:  # PyTorch has no derivative for it
+        print(f"{name}: {error}")
+        return {"inputs": arrays, "output": output}
+    return {"inputs": arrays, "output": output, "cotangent": cotangent, "gradients": found}
+
+
 def write_tables(names):
     for name in names:
+        if name == "ops":
+            store.save(name, {row[0]: function_entry(*row) for row in ops_cases.TABLE})
+            continue
         if name == "attention":
             entries = {row[0]: several_inputs_entry(*row) for row in TABLES[name]}
         else:
