@@ -260,9 +260,17 @@ def test_workspaces_are_handed_out_once():
 # ---- Ctrl-C ------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture
+def ctrl_c():
+    """A process that a shell starts in the background ignores Ctrl-C: not in this test."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX signals")
 @pytest.mark.parametrize("callbacks", [False, True])
-def test_ctrl_c_stops_training_between_two_steps(callbacks):
+def test_ctrl_c_stops_training_between_two_steps(ctrl_c, callbacks):
     model = mlp()
     x, y = samples((200,))
     model.fit(x, y, verbose=0)

@@ -51,7 +51,7 @@ class NativeExecutable:
         self.layout = Layout(Lowering(program))
         names = {kernel: dims for kernel, (_, dims) in native.steps().items()}
         self.steps = [
-            Step(s.kernel, s.operands, tuple(s.sizes[name] for name in names[s.kernel]), s.code)
+            Step(s.kernel, s.operands, _in_order(s.kernel, s.sizes, names[s.kernel]), s.code)
             for s in self.layout.steps
         ]
         self.bases = list(self.layout.bases)
@@ -219,6 +219,16 @@ class NativeExecutable:
         results = results if instruction.primitive.n_outputs > 1 else (results,)
         for target, result in zip(arrays[n:], results, strict=True):
             target[...] = result
+
+
+def _in_order(kernel, sizes, names):
+    """The sizes of a step as csrc/steps.def lists them."""
+    if len(sizes) != len(names):
+        raise RuntimeError(
+            f"{kernel}: fastnn.engine.native was built from other sources than this folder's: its sizes are {names}, "
+            f"not {tuple(sizes)}. Build it again: pip install ."
+        )
+    return tuple(sizes[name] for name in names)
 
 
 def _view(tensor, operand, bases):

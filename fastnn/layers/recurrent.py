@@ -392,8 +392,8 @@ class RNN(Layer):
 class _Recurrent(RNN):
     """An RNN with a cell of ours: takes the arguments of both."""
 
-    cell_class = SimpleRNNCell
-    left_out = ()
+    cell_class: type[Layer] = SimpleRNNCell
+    left_out: tuple[str, ...] = ()
 
     def __init__(self, units, *args, **kwargs):
         loop = {

@@ -226,3 +226,10 @@ def test_a_wrong_row_names_the_layer_and_earlier_steps_count():
         model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
     assert int(model.optimizer.iterations) == 2  # the two steps before it count
     assert np.isfinite(model.get_weights()[0]).all()
+
+
+def test_an_extension_of_other_sources_is_refused(monkeypatch):
+    steps = {name: (operands, (*sizes, "another")) for name, (operands, sizes) in native.steps().items()}
+    monkeypatch.setattr(native, "steps", lambda: steps)
+    with pytest.raises(RuntimeError, match="built from other sources"):
+        NativeExecutable(scaled(3))
