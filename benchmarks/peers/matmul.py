@@ -170,7 +170,8 @@ def measure(n_threads, products, names, seconds):
             for layer, form in products
         ]  # fmt: skip
         pools = [
-            f"{pool['internal_api']} {pool['version']}, kernels {pool['architecture']}, threads {pool['num_threads']}"
+            f"{pool['internal_api']} {pool['version']}, kernels {pool.get('architecture', 'not told')}, "
+            f"threads {pool['num_threads']}"
             for pool in threadpool_info() if pool["user_api"] == "blas"
         ]  # fmt: skip
     return {"threads": n_threads, "blas": pools, "overheads": overheads, "rows": rows}
