@@ -51,8 +51,7 @@ class NativeExecutable:
         self.layout = Layout(Lowering(program))
         names = {kernel: dims for kernel, (_, dims) in native.steps().items()}
         self.steps = [
-            Step(s.kernel, s.operands, _in_order(s.kernel, s.sizes, names[s.kernel]), s.code)
-            for s in self.layout.steps
+            Step(s.kernel, s.operands, _in_order(s.kernel, s.sizes, names[s.kernel]), s.code) for s in self.layout.steps
         ]
         self.bases = list(self.layout.bases)
         if program.counter is not None and COUNTER not in self.bases:

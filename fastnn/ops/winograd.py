@@ -54,11 +54,16 @@ def wins(sizes):
     return direct >= GAIN * POINTS * (tiles * (c * f + TRANSFORM * (c + f)) + TRANSFORM * c * f)
 
 
+def _own_sizes(sizes):
+    """Those of csrc/steps.def: window, strides and groups are always the same."""
+    return {name: sizes[name] for name in ("n", "h", "w", "c", "p", "q", "f", "pad_top", "pad_left")}
+
+
 def lower_conv(lowering, instruction, x, w, sizes, kernel="winograd_conv2d"):
     """y of x; or with ``winograd_input_gradient`` dx of x = dy and w the transposed kernel."""
     u = lowering.temporary((POINTS, *w.shape[-2:]), w.dtype)
     lowering.step("winograd_kernel", (w,), (u,), {"c": u.shape[1], "f": u.shape[2]})
-    lowering.step(kernel, (x, u), instruction.outputs, sizes, instruction)
+    lowering.step(kernel, (x, u), instruction.outputs, _own_sizes(sizes), instruction)
 
 
 def pieces(sizes):
@@ -78,5 +83,5 @@ def lower_kernel_gradient(lowering, instruction, sizes):
     images = -(-n // pieces(sizes))
     groups = -(-n // images)
     partial = lowering.temporary((groups, POINTS, c, f))
-    lowering.step("winograd_kernel_gradient", instruction.inputs, (partial,), {**sizes, "images": images})
+    lowering.step("winograd_kernel_gradient", instruction.inputs, (partial,), {**_own_sizes(sizes), "images": images})
     lowering.step("winograd_kernel_gradient_sum", (partial,), instruction.outputs, {"groups": groups, "c": c, "f": f})
