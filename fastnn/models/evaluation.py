@@ -139,7 +139,8 @@ class Evaluation(Compilation):
         form = form_of(training, x)
         done = self._ready_calls.results(self, form, (x,), self._random_step) or self._predict_batch(x, training, form)
         program, outputs = done
-        self._random_step += training
+        if training:
+            self._random_step += 1
         return _arranged(program, outputs)
 
     def _predict_batch(self, x, training, form):

@@ -1,5 +1,7 @@
 """Models: a layer that can be compiled, trained, evaluated and saved."""
 
+import numpy as np
+
 from fastnn.graph.declaration import Graph, is_declared, leaves, map_structure, program_dtype
 from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
@@ -134,6 +136,8 @@ class Model(Training, Inspection):
 
     def __call__(self, *args, **kwargs):
         """On arrays: the prediction for one batch, by the compiled program; on tensors: part of a larger program."""
+        if len(args) == 1 and not kwargs and type(args[0]) is np.ndarray:  # the usual case, without further questions
+            return self._call_on_batch(args[0])
         if len(args) == 1 and not _symbolic(args[0]) and set(kwargs) <= {"training"}:
             return self._call_on_batch(args[0], training=kwargs.get("training"))
         return super().__call__(*args, **kwargs)
