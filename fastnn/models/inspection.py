@@ -6,7 +6,7 @@ from fastnn.data.arrays import Batches
 from fastnn.engine.profile import ProgramTable
 from fastnn.engine.reference import ReferenceProgram
 from fastnn.graph.program import Program
-from fastnn.layers.layer import Layer
+from fastnn.layers.layer import Layer, _map_shape
 from fastnn.models import tracing
 from fastnn.models.summary import summary_text
 
@@ -37,8 +37,7 @@ class Inspection(Layer):
     def flops_by_layer(self, input_shape):
         """Arithmetic operations of a forward pass of one sample, by the name of the layer."""
         with Program() as program:
-            x = program.input((1, *input_shape[1:]), self.input_dtype())
-            self(x)
+            self(_map_shape(lambda shape: program.input((1, *shape[1:]), self.input_dtype()), input_shape))
         counts = {}
         for instruction in program.instructions:
             counts[instruction.scope] = counts.get(instruction.scope, 0) + instruction.primitive.flops(instruction)
@@ -54,18 +53,13 @@ class Inspection(Layer):
         """Arrays of zeros with the right shapes for a program of some kind."""
         if not self.built:
             raise ValueError(f"{self}: program() before the model is built: give it an Input, or call it on data once")
-        shape = self._build_shapes
-        x = np.zeros((batch_size, *shape[1:]), np.float32)
+        x = _map_shape(lambda shape: np.zeros((batch_size, *shape[1:]), np.float32), self._build_shapes)
+        given = Batches(x, None, None, batch_size)
         if kind == "predict":
-            return Batches(x, None, None, batch_size)
-        prediction = tracing.trace_predict(
-            self, tracing.Signature(Batches(x, None, None, batch_size), batch_size)
-        ).outputs[0]
+            return given
         self._assert_compiled("this program")
-        losses = self.objective.loss
-        sparse = "sparse" in str(getattr(losses, "name", losses)).lower()
-        y = np.zeros(prediction.shape[:-1] if sparse else prediction.shape, np.int32 if sparse else np.float32)
-        return Batches(x, y, None, batch_size)
+        prediction = tracing.trace_predict(self, tracing.Signature(given, batch_size)).prediction
+        return Batches(x, self.objective.example_targets(prediction), None, batch_size)
 
     def program(self, kind="train", batch_size=32):
         """The steps of a program, as a table that prints.

@@ -88,6 +88,17 @@ class Objective:
             return [targets[name] for name in self.output_names]
         return flatten(targets)
 
+    def example_targets(self, predictions):
+        """Zeros in the shapes and dtypes of targets for these predictions, arranged like them."""
+        outputs = _leaves(predictions)
+        self._resolve(outputs)
+        tensors = outputs.values() if isinstance(outputs, dict) else outputs
+        zeros = [
+            np.zeros(p.shape, np.float32) if label_classes(loss, p.shape) is None else np.zeros(p.shape[:-1], np.int32)
+            for loss, p in zip(self.losses, tensors, strict=True)
+        ]
+        return dict(zip(outputs, zeros, strict=True)) if isinstance(outputs, dict) else zeros
+
     def all_metrics(self):
         """The metric objects, once `build_metrics` made them."""
         return [metric for pair in (self.compiled or []) for metric, _ in pair]

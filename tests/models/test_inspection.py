@@ -92,6 +92,21 @@ def test_programs_print(kind, engine):
     assert len(text.splitlines()) == len(table.rows) + 2
 
 
+def test_programs_of_several_inputs_and_outputs(capsys):
+    a, b = fastnn.Input((4,), name="a"), fastnn.Input((2,), name="b")
+    both = fastnn.layers.Concatenate()([a, b])
+    outputs = [fastnn.layers.Dense(3, activation="softmax", name="kind")(both), fastnn.layers.Dense(1, name="size")(a)]
+    model = fastnn.Model([a, b], outputs)
+    model.compile("adam", ["sparse_categorical_crossentropy", "mse"])
+    for kind in ("train", "evaluate", "predict"):
+        text = str(model.program(kind, batch_size=5))
+        assert "5x4" in text
+        assert "kind" in text
+    model.summary(flops=True)
+    assert "Connected to" in capsys.readouterr().out
+    assert model.flops_by_layer([(None, 4), (None, 2)])["kind"] > 0
+
+
 def test_programs_ask_for_what_they_need():
     with pytest.raises(ValueError, match="kind must be one of"):
         convnet().program("training")
