@@ -7,12 +7,15 @@ between some declared tensors; running it calls the same layers on the tensors o
 
 import collections
 import functools
+import inspect
 
 from fastnn import config
 from fastnn.graph.program import Program, Tensor
 from fastnn.naming import unique_name
 
 UNKNOWN = (128, 256)  # sizes tried for None: an axis that differs between the two is unknown too
+
+AT_ONCE = {"convert_to_numpy", "dtype", "is_tensor", "shape"}  # functions of what a tensor is, not of its numbers
 
 History = collections.namedtuple("History", ["operation", "node_index", "tensor_index"])
 
@@ -136,7 +139,7 @@ class Operation:
 
     def __init__(self, function, name=None, **settings):
         self.function, self.settings = function, settings
-        self.name = name or unique_name({"getitem": "get_item"}.get(function.__name__, function.__name__))
+        self.name = name or unique_name(function.__name__)
         self._inbound_nodes = []
 
     def __call__(self, *args, **kwargs):
@@ -158,6 +161,14 @@ def recordable(function):
         return function(*args, **kwargs)
 
     return called
+
+
+def record_calls(names):
+    """Make all public functions of a namespace `recordable`; those of `AT_ONCE` answer at once."""
+    for name, value in list(names.items()):
+        public = inspect.isfunction(value) and not name.startswith("_")
+        if public and name not in AT_ONCE and not hasattr(value, "__wrapped__"):
+            names[name] = recordable(value)
 
 
 class Graph:

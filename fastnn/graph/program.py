@@ -81,7 +81,7 @@ class Arithmetic:
         return _ops().not_equal(self, other)
 
     def __getitem__(self, key):
-        return _ops().getitem(self, key)
+        return _ops().get_item(self, key)
 
     @property
     def ndim(self):

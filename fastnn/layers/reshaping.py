@@ -228,7 +228,7 @@ class _Cropping(Layer):
             if before + after >= size:
                 raise self._wrong_input(f"more than {before + after} elements along axis {axis}", inputs.shape, "")
             key[axis] = slice(before, size - after)
-        return ops.getitem(inputs, tuple(key))
+        return ops.get_item(inputs, tuple(key))
 
     def get_config(self):
         return {**super().get_config(), "cropping": self.cropping, "data_format": self.data_format}

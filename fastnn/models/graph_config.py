@@ -10,14 +10,19 @@ from fastnn.saving import registry
 from fastnn.saving.errors import ModelFormatError
 
 _OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
-_IN_NN = {
-    "relu", "relu6", "sigmoid", "softplus", "softsign", "silu", "log_sigmoid", "leaky_relu", "hard_sigmoid",
-    "hard_silu", "elu", "selu", "gelu", "softmax", "log_softmax", "one_hot", "normalize", "celu", "glu",
-    "hard_tanh", "hard_shrink", "soft_shrink", "tanh_shrink", "threshold", "squareplus", "sparse_plus",
-    "sparse_sigmoid", "max_pool", "average_pool", "conv", "depthwise_conv", "separable_conv", "moments",
+_IN_CORE = {
+    "associative_scan", "cast", "cond", "convert_to_tensor", "custom_gradient", "fori_loop", "map", "rearrange",
+    "saturate_cast", "scan", "scatter", "scatter_update", "slice_tensor", "slice_update", "stop_gradient", "switch",
+    "unstack", "vectorized_map", "while_loop",
 }  # fmt: skip
-_IN_MATH = {"logsumexp", "segment_sum", "erf", "rsqrt", "in_top_k", "norm"}
-_NAMES = {"getitem": "GetItem"}
+_NAMES = {
+    "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist", "ctc_decode": "CTCDecode",
+    "ctc_loss": "CTCLoss", "fft": "FFT", "fft2": "FFT2", "hsv_to_rgb": "HSVToRGB",
+    "ifft2": "IFFT2", "irfft": "IRFFT", "isin": "IsIn", "istft": "ISTFT", "jvp": "JVP",
+    "layer_normalization": "LayerNorm", "psnr": "PSNR", "rfft": "RFFT", "rgb_to_grayscale": "RGBToGrayscale",
+    "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "slice_tensor": "Slice",
+    "ssim": "SSIM", "stft": "STFT", "svd": "SVD",
+}  # fmt: skip
 
 
 def class_name(function):
@@ -27,7 +32,7 @@ def class_name(function):
 
 
 def _functions():
-    return {class_name(f): f for f in map(ops.__dict__.get, ops.__all__) if inspect.isfunction(f)}
+    return {class_name(f): f for name, f in vars(ops).items() if inspect.isfunction(f) and name[0] != "_"}
 
 
 # --- to a configuration ----------------------------------------------------------------------------
@@ -93,7 +98,8 @@ def _call_arguments(operation, kwargs):
 
 def _operation_entry(operation, settings):
     function = operation.function.__name__
-    home = "nn" if function in _IN_NN else "math" if function in _IN_MATH else "numpy"
+    home = next((s for s in ("nn", "linalg", "numpy") if hasattr(getattr(ops, s), function)), None)
+    home = home or ("core" if function in _IN_CORE else "math")
     name = class_name(operation.function)
     return {
         "module": f"keras.src.ops.{home}",

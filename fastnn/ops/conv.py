@@ -11,9 +11,9 @@ import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops import winograd
-from fastnn.ops.linalg import as_floats
+from fastnn.ops.products import as_floats
 from fastnn.ops.primitive import Primitive
-from fastnn.ops.shape import concatenate, expand_dims, getitem, moveaxis, reshape, squeeze, transpose
+from fastnn.ops.shape import concatenate, expand_dims, get_item, moveaxis, reshape, squeeze, transpose
 from fastnn.ops.shape import pad as pad_zeros
 from fastnn.ops.shape import shape as shape_of
 
@@ -418,7 +418,7 @@ def _convolve_volumes(x, w, groups, strides, dilation, pad):
     slices = []
     for tap in range(taps):
         first = tap * dilation[0]
-        part = getitem(x, (slice(None), slice(first, first + (places - 1) * strides[0] + 1, strides[0])))
+        part = get_item(x, (slice(None), slice(first, first + (places - 1) * strides[0] + 1, strides[0])))
         slices.append(reshape(part, (n * places, *image, groups, 1, per_group)))
     images = reshape(concatenate(slices, -2), (n * places, *image, taps * channels))
     kernel = reshape(transpose(w, (1, 2, 0, 3, 4)), (r, s, taps * per_group, filters))

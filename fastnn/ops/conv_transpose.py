@@ -2,7 +2,7 @@
 
 from fastnn.graph.program import apply
 from fastnn.ops.conv import _conv2d_input_gradient, as_tuple, images_back, images_from
-from fastnn.ops.shape import _strided_place, expand_dims, getitem, reshape, transpose
+from fastnn.ops.shape import _strided_place, expand_dims, get_item, reshape, transpose
 from fastnn.ops.shape import pad as pad_zeros
 from fastnn.ops.shape import shape as shape_of
 
@@ -94,4 +94,4 @@ def _volumes(x, kernel, strides, dilation, plans):
         start = (0, tap * dilation[0], 0, 0, 0)
         part = apply(_strided_place, y[..., tap, :], shape=whole, start=start, step=(1, strides[0], 1, 1, 1))
         total = part if total is None else total + part
-    return getitem(total, (slice(None), slice(before, before + covered)))
+    return get_item(total, (slice(None), slice(before, before + covered)))

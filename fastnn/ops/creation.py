@@ -44,19 +44,29 @@ def eye(N, M=None, k=0, dtype=None):  # noqa: N803, Keras' names
     return np.eye(N, M, k, dtype=canonical_dtype(dtype or config.floatx()))
 
 
-def arange(start, stop=None, step=1, dtype=None):
+def identity(n, dtype=None):
+    """The square matrix with ones on its diagonal, zeros elsewhere."""
+    return eye(n, dtype=dtype)
+
+
+def arange(start, stop=None, step=None, dtype=None):
     """Evenly spaced numbers; integers unless an argument is a float."""
+    step = 1 if step is None else step
     values = np.arange(start, stop, step) if stop is not None else np.arange(0, start, step)
     return values.astype(canonical_dtype(dtype or (config.floatx() if values.dtype.kind == "f" else "int32")))
 
 
-def linspace(start, stop, num=50, endpoint=True, dtype=None):
-    """`num` evenly spaced numbers from start to stop."""
-    return np.linspace(start, stop, num, endpoint).astype(canonical_dtype(dtype or config.floatx()))
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` evenly spaced numbers from start to stop along a new axis; with retstep also how far apart they are."""
+    values, step = np.linspace(start, stop, num, endpoint, retstep=True, axis=axis)
+    values = values.astype(canonical_dtype(dtype or config.floatx()))
+    return (values, step) if retstep else values
 
 
-def convert_to_tensor(x, dtype=None):
+def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """x as a tensor: symbolic tensors stay as they are, everything else becomes an array (floatx, int32 or bool)."""
+    if sparse or ragged:
+        raise ValueError("convert_to_tensor: sparse and ragged tensors are not offered: leave out sparse and ragged")
     if isinstance(x, Tensor):
         return cast(x, dtype) if dtype else x
     if isinstance(x, Arithmetic):

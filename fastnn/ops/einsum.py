@@ -3,7 +3,7 @@
 import math
 
 from fastnn import config
-from fastnn.ops.linalg import matmul
+from fastnn.ops.products import matmul
 from fastnn.ops.shape import reshape, tensor_like, transpose
 from fastnn.ops.shape import shape as shape_of
 

@@ -14,7 +14,7 @@ from fastnn.ops.shape import (
     concatenate,
     expand_dims,
     flip,
-    getitem,
+    get_item,
     moveaxis,
     normalize_axis,
     pad,
@@ -42,7 +42,7 @@ def roll(x, shift, axis=None):
     if cut == 0:
         return x
     whole = (slice(None),) * axis
-    return concatenate([getitem(x, (*whole, slice(cut, None))), getitem(x, (*whole, slice(None, cut)))], axis)
+    return concatenate([get_item(x, (*whole, slice(cut, None))), get_item(x, (*whole, slice(None, cut)))], axis)
 
 
 def _triangle(x, keep):
@@ -172,7 +172,7 @@ def unstack(x, num=None, axis=0):
     count = shape_of(x)[axis]
     if num not in (None, count):
         raise ValueError(f"unstack: axis {axis} has {count} parts, num is {num}")
-    return [getitem(x, (*(slice(None),) * axis, i)) for i in range(count)]
+    return [get_item(x, (*(slice(None),) * axis, i)) for i in range(count)]
 
 
 def meshgrid(*x, indexing="xy"):
@@ -195,7 +195,7 @@ def diff(a, n=1, axis=-1):
     whole = (slice(None),) * axis
     a = tensor_like(a)
     for _ in range(n):
-        a = getitem(a, (*whole, slice(1, None))) - getitem(a, (*whole, slice(None, -1)))
+        a = get_item(a, (*whole, slice(1, None))) - get_item(a, (*whole, slice(None, -1)))
     return a
 
 
@@ -248,10 +248,13 @@ def slice_update(inputs, start_indices, updates):
     return where(inside, pad(updates, around), inputs)
 
 
-def multi_hot(inputs, num_classes, axis=-1, dtype=None, sparse=False):
-    """Ones at the classes that occur along the last axis, zeros elsewhere."""
+def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, num_tokens=None):
+    """Ones at the classes that occur along the last axis, zeros elsewhere; num_tokens is Keras' older name."""
     from fastnn import ops
 
+    num_classes = num_tokens if num_classes is None else num_classes
+    if num_classes is None:
+        raise ValueError("multi_hot: give num_classes")
     if sparse:
         raise ValueError("multi_hot: sparse results are not offered")
     hot = ops.max(ops.one_hot(inputs, num_classes), -2)

@@ -7,7 +7,7 @@ import numpy as np
 from fastnn.graph.program import apply
 from fastnn.ops.conv import as_tuple, images_back, images_from, output_size, window_geometry
 from fastnn.ops.primitive import Primitive
-from fastnn.ops.shape import concatenate, getitem, normalize_axis, reshape
+from fastnn.ops.shape import concatenate, get_item, normalize_axis, reshape
 
 BYTE_PLACES = 256  # of a window, that a byte can number; also in csrc/pool.c
 
@@ -228,7 +228,7 @@ def _adaptive_pool(reduction, inputs, output_size, data_format):
         size = y.shape[normalize_axis(axis, rank + 2)]
         whole = (slice(None),) * axis
         parts = [
-            reduction(getitem(y, (*whole, slice(i * size // count, -(-(i + 1) * size // count)))), axis, True)
+            reduction(get_item(y, (*whole, slice(i * size // count, -(-(i + 1) * size // count)))), axis, True)
             for i in range(count)
         ]
         y = concatenate(parts, axis)

@@ -184,8 +184,9 @@ def min(x, axis=None, keepdims=False, initial=None):
 amax, amin = max, min
 
 
-def prod(x, axis=None, keepdims=False):
-    """The product over `axis` (all axes if None)."""
+def prod(x, axis=None, keepdims=False, dtype=None):
+    """The product over `axis` (all axes if None), computed in `dtype`."""
+    x = x if dtype is None else _ops().cast(x, dtype)
     return _reduce(_prod, x, axis, keepdims)
 
 
@@ -215,8 +216,8 @@ def std(x, axis=None, keepdims=False):
     return _ops().sqrt(var(x, axis, keepdims))
 
 
-def moments(x, axes, keepdims=False):
-    """(mean, variance) over `axes`."""
+def moments(x, axes, keepdims=False, synchronized=False):
+    """(mean, variance) over `axes`; there is one process, so that `synchronized` makes no difference."""
     average = mean(x, axes, True)
     variance = mean(_ops().square(x - average), axes, keepdims)
     return (average if keepdims else _ops().reshape(average, _shape_of(variance))), variance

@@ -100,8 +100,10 @@ def _checked_rows(indices, rows):
     return np.where(indices < 0, indices + rows, indices).astype(np.int32)
 
 
-def one_hot(x, num_classes, axis=-1, dtype=None):
+def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """Rows of zeros with a one at each index; an index outside 0..num_classes-1 gives zeros."""
+    if sparse:
+        raise ValueError("one_hot: sparse results are not offered: leave out sparse")
     index = x if isinstance(x, Arithmetic) else np.asarray(x).astype(np.int32)
     result = apply(_one_hot, cast(index, "int32"), classes=num_classes)
     if axis != -1:

@@ -281,9 +281,9 @@ def reshape(x, newshape):
     return apply(_reshape, x, shape=newshape)
 
 
-def stop_gradient(x):
-    """x, through which no gradient passes."""
-    return apply(_stop_gradient, x)
+def stop_gradient(variable):
+    """The same tensor, through which no gradient passes."""
+    return apply(_stop_gradient, variable)
 
 
 def broadcast_to(x, shape):
@@ -346,9 +346,9 @@ def concatenate(xs, axis=0):
     return xs[0] if len(xs) == 1 else apply(_concatenate, *xs, axis=axis)
 
 
-def stack(xs, axis=0):
+def stack(x, axis=0):
     """Tensors of one shape along a new axis."""
-    return concatenate([expand_dims(x, axis) for x in xs], axis)
+    return concatenate([expand_dims(part, axis) for part in x], axis)
 
 
 def pack(xs, offsets, size):
@@ -368,7 +368,7 @@ def split(x, indices_or_sections, axis=0):
     else:
         cuts = [0, *indices_or_sections, n]
     whole = (slice(None),) * axis
-    return [getitem(x, (*whole, slice(a, b))) for a, b in itertools.pairwise(cuts)]
+    return [get_item(x, (*whole, slice(a, b))) for a, b in itertools.pairwise(cuts)]
 
 
 def _take(x, indices, axis):
@@ -377,7 +377,7 @@ def _take(x, indices, axis):
     return take(x, indices, axis)
 
 
-def getitem(x, key):
+def get_item(x, key):
     """x[key] for integers, slices, None and Ellipsis, or an integer tensor that picks rows."""
     if isinstance(key, (Arithmetic, np.ndarray, list)):
         return _take(x, key, axis=0)
@@ -418,9 +418,9 @@ def getitem(x, key):
     return reshape(part, tuple(result))
 
 
-def slice_tensor(x, start_indices, size):
-    """The part of x of a given size that begins at start_indices."""
-    return getitem(x, tuple(slice(a, a + n) for a, n in zip(start_indices, size, strict=True)))
+def slice_tensor(inputs, start_indices, shape):
+    """The part of the inputs of a given shape that begins at start_indices."""
+    return get_item(inputs, tuple(slice(a, a + n) for a, n in zip(start_indices, shape, strict=True)))
 
 
 def flip(x, axis=None):
@@ -428,7 +428,7 @@ def flip(x, axis=None):
     rank = len(shape(x))
     axes = range(rank) if axis is None else np.atleast_1d(axis)
     axes = {normalize_axis(a, rank, "flip") for a in axes}
-    return getitem(x, tuple(slice(None, None, -1 if i in axes else None) for i in range(rank)))
+    return get_item(x, tuple(slice(None, None, -1 if i in axes else None) for i in range(rank)))
 
 
 def pad(x, pad_width, mode="constant", constant_values=None):
@@ -464,8 +464,13 @@ def _pad_by_index(x, widths, mode):
     return x
 
 
-def repeat(x, repeats, axis):
-    """Each element along an axis repeated."""
+def repeat(x, repeats, axis=None):
+    """Each element along an axis (of the flattened x if None) repeated: one number of times, or one for each."""
+    if axis is None:
+        x, axis = reshape(x, (-1,)), 0
+    if not isinstance(repeats, (int, np.integer)) and np.size(repeats) != 1:
+        return _take(x, np.repeat(np.arange(shape(x)[axis], dtype=np.int32), repeats), axis)
+    repeats = int(np.asarray(repeats).reshape(()))
     sizes = shape(x)
     axis = normalize_axis(axis, len(sizes), "repeat")
     wide = (*sizes[: axis + 1], repeats, *sizes[axis + 1 :])

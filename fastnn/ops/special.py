@@ -23,7 +23,7 @@ from fastnn.ops.elementwise import (
     sqrt,
     where,
 )
-from fastnn.ops.linalg import as_floats
+from fastnn.ops.products import as_floats
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import tensor_like
 

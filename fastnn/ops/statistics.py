@@ -6,7 +6,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.ops.elementwise import cast, not_equal, sqrt, where
-from fastnn.ops.linalg import as_floats, matmul
+from fastnn.ops.products import as_floats, matmul
 from fastnn.ops.reduce import max as _max
 from fastnn.ops.reduce import mean, prod, sum  # noqa: A004, the names of NumPy
 from fastnn.ops.reduce import min as _min
