@@ -35,12 +35,15 @@ from fastnn.ops.elementwise import (
     random_uniform,
     rsqrt,
 )
+from fastnn.ops.linalg import *
 from fastnn.ops.linear_systems import (
     logdet,
 )
 from fastnn.ops.logic import (
     squared_difference,
 )
+from fastnn.ops.nn import *
+from fastnn.ops.numpy import *
 from fastnn.ops.placing import (
     scatter,
     scatter_update,
@@ -59,6 +62,7 @@ from fastnn.ops.shape import (
     shape,
     stop_gradient,
 )
+from fastnn.ops.shape import slice_tensor as slice
 from fastnn.ops.sorting import (
     top_k,
 )
@@ -66,10 +70,5 @@ from fastnn.ops.special import (
     erfc,
     saturate_cast,
 )
-from fastnn.ops.shape import slice_tensor as slice
-from fastnn.ops.linalg import *
-from fastnn.ops.nn import *
-from fastnn.ops.numpy import *
-
 
 _record_calls(globals())

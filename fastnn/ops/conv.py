@@ -11,8 +11,8 @@ import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops import winograd
-from fastnn.ops.products import as_floats
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.products import as_floats
 from fastnn.ops.shape import concatenate, expand_dims, get_item, moveaxis, reshape, squeeze, transpose
 from fastnn.ops.shape import pad as pad_zeros
 from fastnn.ops.shape import shape as shape_of

@@ -3,8 +3,8 @@
 import numpy as np
 
 from fastnn.graph.program import apply
-from fastnn.ops.products import as_floats, matmul
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.products import as_floats, matmul
 from fastnn.ops.shape import expand_dims, squeeze, swapaxes, tensor_like
 
 

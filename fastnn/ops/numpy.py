@@ -4,19 +4,19 @@ from fastnn.graph.declaration import record_calls as _record_calls
 from fastnn.ops.activation import (
     logaddexp,
 )
-from fastnn.ops.creation import convert_to_tensor as array
 from fastnn.ops.creation import (
     arange,
     eye,
-    identity,
     full,
     full_like,
+    identity,
     linspace,
     ones,
     ones_like,
     zeros,
     zeros_like,
 )
+from fastnn.ops.creation import convert_to_tensor as array
 from fastnn.ops.einsum import (
     einsum,
 )
@@ -67,8 +67,8 @@ from fastnn.ops.logic import (
     floor_divide,
     isclose,
     isinf,
-    log10,
     log2,
+    log10,
     logical_and,
     logical_not,
     logical_or,
@@ -132,13 +132,13 @@ from fastnn.ops.rows import (
     take,
 )
 from fastnn.ops.shape import (
-    get_item,
     broadcast_to,
     concatenate,
     copy,
     diagonal,
     expand_dims,
     flip,
+    get_item,
     moveaxis,
     ndim,
     pad,

@@ -6,8 +6,8 @@ import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops.elementwise import cast, floor
-from fastnn.ops.products import as_floats
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.products import as_floats
 from fastnn.ops.rows import take
 from fastnn.ops.shape import broadcast_to, expand_dims, flip, moveaxis, normalize_axis, reshape, tensor_like
 

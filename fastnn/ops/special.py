@@ -23,8 +23,8 @@ from fastnn.ops.elementwise import (
     sqrt,
     where,
 )
-from fastnn.ops.products import as_floats
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.products import as_floats
 from fastnn.ops.shape import tensor_like
 
 
