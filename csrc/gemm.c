@@ -65,10 +65,29 @@ static void gemm_packed(const fnn_gemm *g, float *scratch) {
   }
 }
 
-void fnn_gemm_blocked(const fnn_gemm *g, float *scratch) {
+/* The same product with B as it lies, where that is possible: a transposed B of one row or column is the same in
+ * memory, and one row of C is, the other way round, the column that the rows of B make with A. */
+static fnn_gemm untransposed(const fnn_gemm *g) {
+  fnn_gemm same = *g;
+  if (!g->b_transposed) return same;
+  if (g->m == 1 && g->a_col == 1) {
+    same.m = g->n, same.n = 1;
+    same.a = g->b, same.a_row = g->b_row;
+    same.b = g->a, same.b_row = 1;
+    same.c_row = 1;
+    same.b_transposed = 0;
+  } else if (g->n == 1 || g->k == 1) {
+    same.b_row = g->n;
+    same.b_transposed = 0;
+  }
+  return same;
+}
+
+void fnn_gemm_blocked(const fnn_gemm *product, float *scratch) {
+  const fnn_gemm untransposed_product = untransposed(product), *g = &untransposed_product;
   fnn_gemm pass = *g;
-  const ptrdiff_t passes = fnn_max(1, fnn_ceil_div(g->k, DEPTH));
-  const int packs = g->b_transposed || (scratch != NULL && fnn_gemm_packs(g->m, g->n, g->b_row));
+  const ptrdiff_t passes = g->n == 1 ? 1 : fnn_max(1, fnn_ceil_div(g->k, DEPTH));
+  const int packs = g->b_transposed || (scratch != NULL && g->k > 1 && fnn_gemm_packs(g->m, g->n, g->b_row));
   for (ptrdiff_t l = 0, i = 0; i < passes; i++) {
     pass.k = g->k / passes + (i < g->k % passes);
     pass.a = g->a + l * g->a_col;

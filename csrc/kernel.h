@@ -13,7 +13,9 @@
  *   C(i, j)   at c + i*c_row + j                     overwritten, or added to when accumulate is set
  * With `b_transposed`, B_b(l, j) is at b + b*b_batch + j*b_row + l, and only pack_b reads it.
  * With `packed` (what pack_b made of this B) the numbers of B are read there instead.
- * Each element of C is one chain of additions, over b and then l: its bits do not depend on m, n or the other rows. */
+ * Each element of C is one chain of additions, over b and then l; a single column of C, where A's rows and B are
+ * contiguous, has dot products with partial sums in the lanes instead.  So the bits of an element do not depend on the
+ * other rows, nor on m or n as long as n is 1 or is not. */
 typedef struct fnn_gemm {
   ptrdiff_t m, n, k, batch;
   const float *a;

@@ -114,13 +114,17 @@ def both_conv_cases(name, shapes, padding="valid"):
 
 MATMULS = (
     (512, 512, 512), (128, 784, 512), (32, 784, 128), (784, 32, 128), (32, 128, 10), (20, 6272, 512), (1, 784, 128),
-    (2, 784, 512),
+    (2, 784, 512), (128, 2048, 1),
 )  # fmt: skip
 DENSE = ((128, 512), (512, 512), (128, 512))  # x, w, dy
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
     Case("matmul weight gradient 512x2048x1", gradient_of(ops.matmul, 1), ((512, 2048), (2048, 1), (512, 1))),
+    Case(
+        "matmul weight gradient, outer product 1x784x128", gradient_of(ops.matmul, 1), ((1, 784), (784, 128), (1, 128))
+    ),
+    Case("matmul gradient for x 1x512 512x2048", gradient_of(ops.matmul, 0), ((1, 512), (512, 2048), (1, 2048))),
     Case("matmul 128x512 512x512", ops.matmul, DENSE[:2]),
     Case("matmul gradient for x 128x512 512x512", gradient_of(ops.matmul, 0), DENSE),
     Case("matmul gradient for w 128x512 512x512", gradient_of(ops.matmul, 1), DENSE),

@@ -206,9 +206,83 @@ static void gemm_in_panels(const fnn_gemm *g) {
   }
 }
 
+/* ---- a single column, a single product -------------------------------------------------------------------------- */
+
+/* `rows` rows of the only column of C, where rows of A and the column of B are contiguous.  Each element is a dot product
+ * in two vectors of partial sums, the even and the odd vectors of each batch, whose lanes are added at the end. */
+FNN_INLINE void gemm_dot_products(const fnn_gemm *g, const float *a, float *c, int rows) {
+  vf even[4], odd[4];
+  const float *b = g->b;
+  for (int i = 0; i < rows; i++) even[i] = odd[i] = vf_zero();
+  for (ptrdiff_t batch = g->batch; batch > 0; batch--, a += g->a_batch, b += g->b_batch) {
+    ptrdiff_t l = 0;
+    for (; g->k - l >= 2 * FNN_LANES; l += 2 * FNN_LANES) {
+      const vf b_even = vf_load(b + l), b_odd = vf_load(b + l + FNN_LANES);
+      GEMM_UNROLL
+      for (int i = 0; i < rows; i++) {
+        even[i] = vf_fma(vf_load(a + i * g->a_row + l), b_even, even[i]);
+        odd[i] = vf_fma(vf_load(a + i * g->a_row + l + FNN_LANES), b_odd, odd[i]);
+      }
+    }
+    if (g->k - l >= FNN_LANES) {
+      const vf b_even = vf_load(b + l);
+      GEMM_UNROLL
+      for (int i = 0; i < rows; i++) even[i] = vf_fma(vf_load(a + i * g->a_row + l), b_even, even[i]);
+      l += FNN_LANES;
+    }
+    if (g->k > l) {
+      const vf b_odd = vf_load_first(b + l, g->k - l);
+      GEMM_UNROLL
+      for (int i = 0; i < rows; i++) odd[i] = vf_fma(vf_load_first(a + i * g->a_row + l, g->k - l), b_odd, odd[i]);
+    }
+  }
+  for (int i = 0; i < rows; i++)
+    c[i * g->c_row] = (g->accumulate ? c[i * g->c_row] : 0.0f) + vf_sum(vf_add(even[i], odd[i]));
+}
+
+static void gemm_column(const fnn_gemm *g) {
+  const float *a = g->a;
+  float *c = g->c;
+  ptrdiff_t i = 0;
+  for (; g->m - i >= 4; i += 4, a += 4 * g->a_row, c += 4 * g->c_row) gemm_dot_products(g, a, c, 4);
+  for (; i < g->m; i++, a += g->a_row, c += g->c_row) gemm_dot_products(g, a, c, 1);
+}
+
+/* c[0 .. n-1] = [c +] a*b[0 .. n-1] */
+FNN_INLINE void gemm_scaled_row(vf a, const float *b, float *c, ptrdiff_t n, int accumulate) {
+  ptrdiff_t j = 0;
+  for (; n - j >= FNN_LANES; j += FNN_LANES)
+    vf_store(c + j, vf_fma(a, vf_load(b + j), accumulate ? vf_load(c + j) : vf_zero()));
+  if (j < n) {
+    const vf sum = accumulate ? vf_load_first(c + j, n - j) : vf_zero();
+    vf_store_first(c + j, vf_fma(a, vf_load_first(b + j, n - j), sum), n - j);
+  }
+}
+
+/* One product for each element of C: rows are written from end to end, as tiles touch too many of them at once. */
+static void gemm_outer_product(const fnn_gemm *g) {
+  for (ptrdiff_t i = 0; i < g->m; i++) {
+    const vf a = vf_set1(g->a[i * g->a_row]);
+    float *c = g->c + i * g->c_row;
+    if (g->accumulate)
+      gemm_scaled_row(a, g->b, c, g->n, 1);
+    else
+      gemm_scaled_row(a, g->b, c, g->n, 0);
+  }
+}
+
 static void gemm(const fnn_gemm *g) {
   if (g->m <= 0 || g->n <= 0) return;
-  const int column = g->n == 1 && g->m > 1 && g->a_row == 1 && g->c_row == 1 && g->packed == NULL;
-  const fnn_gemm row = column ? gemm_column_as_row(g) : *g;
-  gemm_in_panels(&row);
+  if (g->packed != NULL) {
+    gemm_in_panels(g);
+  } else if (g->n == 1 && g->a_col == 1 && g->b_row == 1) {
+    gemm_column(g);
+  } else if (g->n == 1 && g->m > 1 && g->a_row == 1 && g->c_row == 1) {
+    const fnn_gemm row = gemm_column_as_row(g);
+    gemm_in_panels(&row);
+  } else if (g->k == 1 && g->batch == 1) {
+    gemm_outer_product(g);
+  } else {
+    gemm_in_panels(g);
+  }
 }

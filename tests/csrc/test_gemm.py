@@ -48,6 +48,27 @@ def test_every_tile_is_exact(isa, rng, transposed):
             np.testing.assert_array_equal(c, expected, f"{m}x{n}x{k}")
 
 
+# around one, two and three vectors of 1 .. 16, and a pass over k
+COLUMN_DEPTHS = (0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 25, 31, 32, 33, 47, 48, 49, 511, 513)
+
+
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+def test_a_single_row_or_column_is_exact(isa, rng, transposed):
+    for k in COLUMN_DEPTHS:
+        for size in (1, 2, 3, 4, 5, 7, 8, 9, 129):
+            for m, n in ((size, 1), (1, size)):
+                c, expected, _ = check(lambda *s: integers(rng, *s), m, n, k, 1, transposed, threads=1)
+                np.testing.assert_array_equal(c, expected, f"{m}x{n}x{k}")
+
+
+@pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
+def test_an_outer_product_is_exact(isa, rng, transposed):
+    for m in (1, 2, 3, 250):
+        for n in COLUMNS:
+            c, expected, _ = check(lambda *s: integers(rng, *s), m, n, 1, 1, transposed)
+            np.testing.assert_array_equal(c, expected, f"{m}x{n}x1")
+
+
 @pytest.mark.parametrize(
     ("m", "n", "k", "batch"),
     [
@@ -56,6 +77,11 @@ def test_every_tile_is_exact(isa, rng, transposed):
         (512, 10, 600, 1),
         (1, 1031, 513, 1),
         (300, 1, 1025, 1),
+        (700, 1, 2050, 1),
+        (1, 700, 2050, 1),
+        (700, 300, 1, 1),
+        (9, 1, 70, 11),
+        (1, 9, 70, 11),
         (3, 5, 7, 1000),
         (40, 70, 90, 11),
     ],
@@ -73,6 +99,15 @@ def test_a_row_does_not_depend_on_its_neighbours(isa, rng):
     (c,) = run("matmul", matmul_dims(61, 77, 300), [a, b], [(61, 77)])
     for i in (0, 17, 60):
         (row,) = run("matmul", matmul_dims(1, 77, 300), [a[i : i + 1].copy(), b], [(1, 77)])
+        np.testing.assert_array_equal(row[0], c[i])
+
+
+@pytest.mark.parametrize("k", [5, 8, 300])
+def test_a_dot_product_does_not_depend_on_its_neighbours(isa, rng, k):
+    a, b = normals(rng, 61, k), normals(rng, k, 1)
+    (c,) = run("matmul", matmul_dims(61, 1, k), [a, b], [(61, 1)])
+    for i in (0, 17, 60):
+        (row,) = run("matmul", matmul_dims(1, 1, k), [a[i : i + 1].copy(), b], [(1, 1)])
         np.testing.assert_array_equal(row[0], c[i])
 
 
