@@ -174,11 +174,14 @@ class Model(Training, Inspection):
 
         saving.save_weights(self, filepath, overwrite=overwrite)
 
-    def load_weights(self, filepath, skip_mismatch=False):
-        """Read the weights from a ``.weights.h5``, ``.safetensors`` or ``.keras`` file."""
+    def load_weights(self, filepath, skip_mismatch=False, by_name=False):
+        """Read the weights from a ``.weights.h5``, ``.safetensors``, ``.keras`` or old ``.h5`` file.
+
+        See `fastnn.saving.load_weights`.
+        """
         from fastnn import saving
 
-        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch)
+        saving.load_weights(self, filepath, skip_mismatch=skip_mismatch, by_name=by_name)
 
 
 def graph_between(inputs, outputs):

@@ -12,6 +12,7 @@ import zlib
 import numpy as np
 
 from fastnn.saving.errors import ModelFormatError
+from fastnn.saving.hdf5_attributes import Attributes
 from fastnn.saving.hdf5_chunks import UNDO, join_chunks
 
 MAGIC = b"\x89HDF\r\n\x1a\n"
@@ -27,7 +28,7 @@ def write(groups):
     Parameters
     ----------
     groups : list of (path, attributes, arrays)
-        Two dicts: str to str, and str to array.
+        Two dicts: str to str or list of str, and str to array.
 
     Returns
     -------
@@ -38,8 +39,9 @@ def write(groups):
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
         for path, attributes, arrays in groups:
-            group = file.create_group(path)
-            group.attrs.update(attributes)
+            group = file.require_group(path or "/")
+            for key, value in attributes.items():
+                group.attrs.create(key, value, dtype=h5py.string_dtype())
             for key, value in arrays.items():
                 value = np.ascontiguousarray(value).reshape(np.shape(value))
                 dataset = group.create_dataset(key, data=value)
@@ -73,7 +75,7 @@ class WeightsFile:
     def __init__(self, data, where):
         self.data, self.where = data, where
         self.groups, self.elements = {}, 0
-        self._seen, self._stored, self._logical = set(), 0, 0
+        self._addresses, self._stored, self._logical = {}, 0, 0  # of the objects: address to path
         try:
             self._read()
         except ModelFormatError as error:
@@ -88,7 +90,22 @@ class WeightsFile:
         if self.data[: len(MAGIC)] != MAGIC:
             raise ModelFormatError("not an HDF5 file")
         with h5py.File(io.BytesIO(self.data), "r") as file:
+            _require(file.id.get_create_plist().get_sizes() == (8, 8), "", "offsets are not of eight bytes")
             self._read_group(h5py.h5g.open(file.id, b"/"), "", 0)
+
+    def texts(self):
+        """The attributes that are texts.
+
+        Returns
+        -------
+        dict of str to dict of str to str or list of str
+            By the path of the group or dataset; "" is the root.
+        """
+        attributes = Attributes(self.data)
+        try:
+            return {path: attributes.read(address) for address, path in self._addresses.items()}
+        except ModelFormatError as error:
+            raise ModelFormatError(f"{self.where}: {error}") from None
 
     def _read_group(self, group, path, depth):
         _require(depth <= MAX_DEPTH, path, "groups are nested too deep")
@@ -112,10 +129,10 @@ class WeightsFile:
 
     def _meet(self, thing, path):
         address = self._h5.h5o.get_info(thing).addr
-        _require(address not in self._seen, path, "reached by two links")
-        self._seen.add(address)
+        _require(address not in self._addresses, path, "reached by two links")
+        self._addresses[address] = path
         # a group or dataset takes more than this, and so the time is bounded by the length of the file
-        _require(len(self._seen) < 100 + len(self.data) / 64, path, "more objects than the file can hold")
+        _require(len(self._addresses) < 100 + len(self.data) / 64, path, "more objects than the file can hold")
 
     def _read_dataset(self, dataset, path):
         plan = dataset.get_create_plist()

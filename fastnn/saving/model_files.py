@@ -1,16 +1,18 @@
-"""Save and load: models in `.keras` files, weights in `.weights.h5` or `.safetensors` files."""
+"""Save and load: models in `.keras` or old `.h5` files, weights in `.weights.h5` or `.safetensors` files."""
 
 import contextlib
 import json
 import os
 import stat
 import time
+import warnings
 
-from fastnn.saving import archive, atomic, budget, hdf5, registry, safetensors, state, strict_json
+from fastnn.saving import archive, atomic, budget, hdf5, legacy_h5, registry, safetensors, state, strict_json
 from fastnn.saving.errors import ModelFormatError
 
 KERAS_VERSION = "3.15.1"  # whose files we read and write
 WEIGHTS_ENDINGS = (".weights.h5", ".safetensors")
+MODEL_ENDINGS = (".keras", *legacy_h5.ENDINGS)
 
 
 def save_model(model, filepath, overwrite=True, include_optimizer=True):
@@ -20,7 +22,8 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     ----------
     model : Model
     filepath : str, os.PathLike or binary file object
-        A path ends in ``.keras``.  The file is put in place at once: it is always the old one or the new one.
+        A path ends in ``.keras``, or in ``.h5`` for the format of Keras 2, which keeps less and gets a warning.  The
+        file is put in place at once: it is always the old one or the new one.
     overwrite : bool
         False refuses to replace a file.
     include_optimizer : bool
@@ -35,8 +38,13 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     OSError
         When writing fails; the old file is untouched.
     """
-    _check_extension(filepath, ".keras", "save_model", "for weights alone use save_weights() with '.weights.h5'")
+    _check_model_extension(filepath, "save_model")
     _check_overwrite(filepath, overwrite)
+    if _is_legacy(filepath):
+        warnings.warn("save_model: '.h5' is the format of Keras 2, save models in '.keras' files", stacklevel=3)
+        _check_built(model, "save_model")
+        _write(filepath, [hdf5.write(legacy_h5.groups(model, KERAS_VERSION, include_optimizer))])
+        return
     parts = ("build_config", "compile_config") if include_optimizer else ("build_config",)
     with registry.sharing_scope(parts):
         config = registry.serialize(model)
@@ -74,12 +82,12 @@ def save_weights(model, filepath, overwrite=True):
 
 
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Load a model that fastnn or Keras 3 has saved.
+    """Load a model that fastnn or Keras has saved.
 
     Parameters
     ----------
     filepath : str, os.PathLike or binary file object
-        A ``.keras`` file.
+        A ``.keras`` file, or a whole model in an ``.h5`` file of Keras 2 or 3.
     custom_objects : dict of str to class or function, optional
         Your own classes and functions, where they are not registered.
     compile : bool
@@ -97,8 +105,11 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         For files that are damaged, hostile, or use what fastnn does not have.
     """
     where = _describe(filepath)
-    _check_extension(filepath, ".keras", "load_model", "save the model with save('....keras'), in Keras 3 if need be")
-    members = archive.unpack(_read(filepath), where)
+    _check_model_extension(filepath, "load_model")
+    data = _read(filepath)
+    if _is_legacy(filepath, data):
+        return _load_legacy_model(hdf5.WeightsFile(data, where), where, custom_objects, compile)
+    members = archive.unpack(data, where)
     _check_metadata(strict_json.parse(members[archive.METADATA], f"{where}: {archive.METADATA}"), where)
     config = strict_json.parse(members[archive.CONFIG], f"{where}: {archive.CONFIG}")
     if not compile:
@@ -111,8 +122,18 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     return model
 
 
-def load_weights(model, filepath, skip_mismatch=False):
-    """Load the weights of a model from a ``.weights.h5``, ``.safetensors`` or ``.keras`` file.
+def _load_legacy_model(file, where, custom_objects, compile):
+    with _refusing(where), registry.sharing_scope(), budget.limit(file.elements, where):
+        legacy = legacy_h5.LegacyFile(file)
+        model = legacy.build_model(custom_objects)
+        legacy.restore(model)
+        if compile:
+            legacy.compile(model)
+    return model
+
+
+def load_weights(model, filepath, skip_mismatch=False, by_name=False):
+    """Load the weights of a model from a ``.weights.h5``, ``.safetensors``, ``.keras`` or old ``.h5`` file.
 
     Parameters
     ----------
@@ -120,7 +141,9 @@ def load_weights(model, filepath, skip_mismatch=False):
         Built, and of the same architecture.
     filepath : str, os.PathLike or binary file object
     skip_mismatch : bool
-        Leave out layers that the file has in another shape, with a warning.
+        Leave out layers (from old files: arrays) that the file has in another shape, with a warning.
+    by_name : bool
+        From an old ``.h5`` file, which knows layers by name: only the layers that both have.
 
     Raises
     ------
@@ -128,14 +151,20 @@ def load_weights(model, filepath, skip_mismatch=False):
         For files that are damaged, hostile or of another model.  The model is then as it was.
     """
     where = _describe(filepath)
-    endings = (*WEIGHTS_ENDINGS, ".keras")
+    endings = (*WEIGHTS_ENDINGS, *MODEL_ENDINGS)
     _check_extension(filepath, endings, "load_weights", "save them with save_weights('....weights.h5')")
     _check_built(model, "load_weights")
     file = _weights_file(_read(filepath), where, named=not hasattr(filepath, "read"))
     before = [(variable, variable.numpy()) for variable in _variables(model)]
     try:
         with _refusing(where), budget.limit(file.elements, where):
-            state.restore(model, file, skip_mismatch=skip_mismatch)
+            legacy = legacy_h5.LegacyFile(file) if isinstance(file, hdf5.WeightsFile) else None
+            if legacy is not None and legacy.is_legacy:
+                legacy.restore(model, by_name, skip_mismatch)
+            elif by_name:
+                raise ModelFormatError("by_name=True is for the old '.h5' format, where layers stand under their names")
+            else:
+                state.restore(model, file, skip_mismatch=skip_mismatch)
     except BaseException:
         for variable, value in before:
             variable.assign(value)
@@ -216,6 +245,20 @@ def _check_extension(filepath, endings, what, repair):
             f"{what}: the file name must end in {' or '.join(map(repr, endings))}, received "
             f"{os.fsdecode(filepath)!r}: {repair}"
         )
+
+
+def _check_model_extension(filepath, what):
+    repair = "weights alone are for save_weights() and load_weights(), in '.weights.h5' files"
+    _check_extension(filepath, MODEL_ENDINGS, what, repair)
+    if not hasattr(filepath, "read") and os.fsdecode(filepath).endswith(WEIGHTS_ENDINGS):
+        raise ModelFormatError(f"{what}: {os.fsdecode(filepath)!r} is the name of a weights file: {repair}")
+
+
+def _is_legacy(filepath, data=b""):
+    """Whether a file is an old `.h5` one: its name says so, or what an open file begins with."""
+    if hasattr(filepath, "read") or hasattr(filepath, "write"):
+        return data.startswith(hdf5.MAGIC)
+    return os.fsdecode(filepath).endswith(legacy_h5.ENDINGS)
 
 
 def _check_overwrite(filepath, overwrite):

@@ -1,6 +1,6 @@
 """Run in a process of its own: load hostile files and report, with every forbidden event on record.
 
-Usage: sandbox.py FOLDER; the folder holds cases, one file each, and `benign.keras`.  One JSON line a case.
+Usage: sandbox.py FOLDER; the folder holds cases, one file each, `benign.keras` and `benign.h5`.  One JSON line a case.
 """
 
 import json
@@ -51,11 +51,17 @@ def entry_points(path):
         yield "load_weights", lambda: target.load_weights(path)
         yield "load_model", lambda: saving.load_model(path)
         return
+    if path.endswith(".h5"):
+        target = model()
+        yield "load_weights", lambda: target.load_weights(path)
+        yield "load_weights by name", lambda: target.load_weights(path, by_name=True)
     with open(path, "rb") as file:
         data = file.read()
     yield "load_model", lambda: saving.load_model(path)
     yield "load_model, not compiled", lambda: saving.load_model(path, compile=False)
     yield "file object", lambda: saving.load_model(io_of(data))
+    if path.endswith(".h5"):
+        return
     if "weights" in os.path.basename(path):
         target = model()
         yield "load_weights", lambda: target.load_weights(path)
@@ -92,7 +98,8 @@ def main(folder):
     attempt(lambda: model().load_weights("absent.safetensors"))
     attempt(lambda: saving.load_model(__file__))
     attempt(lambda: model().load_weights(benign))
-    cases = sorted(name for name in os.listdir(folder) if name != "benign.keras")
+    attempt(lambda: saving.load_model(os.path.join(folder, "benign.h5")))
+    cases = sorted(name for name in os.listdir(folder) if not name.startswith("benign"))
     with open("/proc/self/statm") as file:
         size = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + (1 << 30), -1))

@@ -1,6 +1,7 @@
 """The tricks of 17 CVEs of Keras and of others, as files, on every way in: refused, with nothing done."""
 
 import copy
+import functools
 import hashlib
 import io
 import json
@@ -18,7 +19,7 @@ from saving.hostile_safetensors import HOSTILE as HOSTILE_SAFETENSORS
 
 import fastnn as keras
 from fastnn import saving
-from fastnn.saving import archive, hdf5
+from fastnn.saving import archive, hdf5, legacy_h5
 
 h5py = pytest.importorskip("h5py")
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the sandbox measures with /proc and resource limits")
@@ -28,7 +29,10 @@ CODE = "4wEAAAAAAAAAAAAAAAIAAABDAAAAcwQAAAB0AFMAKQFOKQHaA2ludKkAcgIAAAA="
 
 
 def base_model():
-    model = keras.Sequential([keras.Input((6,)), keras.layers.Dense(8, "relu"), keras.layers.Dense(3)], name="m")
+    model = keras.Sequential(
+        [keras.Input((6,)), keras.layers.Dense(8, "relu", name="dense"), keras.layers.Dense(3, name="dense_1")],
+        name="m",
+    )
     model.compile("adam", "mse", metrics=["mae"])
     model.train_on_batch(np.ones((4, 6), np.float32), np.ones((4, 3), np.float32))
     return model
@@ -148,6 +152,9 @@ ONLY_BUILT = ("billion", "2**31", "2**63", "nine", "conv bomb", "input", "no lay
 ONLY_BUILT += ("config missing",)
 
 
+LEGACY_WEIGHTS = ("load_weights", "load_weights by name")  # do not look at configurations
+
+
 def json_cases():
     yield "yaml", b"!!python/object/new:os.system [true]"
     yield "pickle", b"\x80\x04\x95\x1d\x00\x00\x00\x00\x00\x00\x00\x8c\x05posix\x94\x8c\x06system\x94\x93\x94."
@@ -207,10 +214,82 @@ def linked_case(depth):
     return buffer.getvalue()
 
 
+def legacy(change=lambda groups: groups):
+    """The base model in the format of Keras 2; a function may change what is written."""
+    return bytes(hdf5.write(change(base_groups())))
+
+
+@functools.cache
+def base_groups():
+    return list(legacy_h5.groups(base_model(), "3.0.0", include_optimizer=True))
+
+
+def with_root(**attributes):
+    """A change of the root's attributes, for `legacy`."""
+    return lambda groups: [("", {**groups[0][1], **attributes}, {}), *groups[1:]]
+
+
+def legacy_config(case):
+    """An `.h5` file with the configuration of a `.keras` file."""
+    case, compiled = dict(case), case.get("compile_config") or {}
+    case.pop("compile_config", None)
+    training = {**compiled, "optimizer_config": compiled.get("optimizer")}
+    return legacy(with_root(model_config=json.dumps(case), training_config=json.dumps(training)))
+
+
+def legacy_cases():
+    """Attributes, lists of names and calls that a whole model in HDF5 must not have."""
+    for name, data in json_cases():
+        if b"\0" not in data:
+            yield f"json {name}", legacy(with_root(model_config=data.decode("latin-1")))
+    yield "list of configs", legacy(with_root(model_config=["{}", "{}"]))
+    for name, key, value in (
+        ("path", "weight_names", ["../dense/m/dense/kernel", "m/dense/bias"]),
+        ("absolute", "weight_names", ["/etc/passwd", "m/dense/bias"]),
+        ("missing", "weight_names", ["m/dense/kernel", "m/dense/nothing"]),
+        ("swapped", "weight_names", ["m/dense/bias", "m/dense/kernel"]),
+        ("text", "weight_names", "m/dense/kernel"),
+    ):
+        yield (
+            f"names {name}",
+            legacy(
+                lambda g, key=key, value=value: [
+                    (p, {**a, key: value} if p.endswith("/dense") else a, b) for p, a, b in g
+                ]
+            ),
+        )
+    yield "no layers", legacy(lambda g: [(p, {} if p == "model_weights" else a, b) for p, a, b in g])
+    yield (
+        "layer twice",
+        legacy(
+            lambda g: [(p, {**a, "layer_names": ["dense", "dense"]} if p == "model_weights" else a, b) for p, a, b in g]
+        ),
+    )
+    data = legacy()
+    heap = data.index(b"GCOL")
+    for name, at, new in (
+        ("heap magic", heap, b"X"),
+        ("heap size", heap + 8, b"\xff" * 8),
+        ("heap object size", heap + 24, b"\xff" * 8),
+        ("heap object number", heap + 16, b"\x77\x77"),
+        ("text length", text_reference(data), b"\xff\xff\xff\xff"),
+        ("text longer than its object", text_reference(data), (1 << 20).to_bytes(4, "little")),
+        ("heap address", text_reference(data) + 4, b"\xff" * 7),
+    ):
+        yield name, data[:at] + new + data[at + len(new) :]
+
+
+def text_reference(data):
+    """Where the root's `model_config` says how long it is and in which heap: 4 bytes, 8 bytes and a number."""
+    name = data.index(b"model_config\0")
+    return data.index(data.index(b"GCOL").to_bytes(8, "little"), name) - 4
+
+
 def write_cases(folder):
     members = base_members()
     config = json.loads(members[archive.CONFIG])
     (folder / "benign.keras").write_bytes(packed(members))
+    (folder / "benign.h5").write_bytes(legacy())
     count = 0
 
     def put(kind, name, data, ending=".keras"):
@@ -228,6 +307,7 @@ def write_cases(folder):
             name,
             packed(members, **{archive.CONFIG: json.dumps(case).encode()}),
         )
+        put(f"{kind}legacy", name, legacy_config(case), ".h5")
     for name, data in json_cases():
         put("json", name, packed(members, **{archive.CONFIG: data}))
         put("json", f"metadata {name}", packed(members, **{archive.METADATA: data}))
@@ -237,6 +317,9 @@ def write_cases(folder):
         put(f"{optimizer}weights", name, packed(members, **{archive.WEIGHTS: data}))
         if not optimizer:
             put("weights", name, data, ".weights.h5")
+            put("weights", name, data, ".h5")
+    for name, data in legacy_cases():
+        put("legacy", name, data, ".h5")
     for name, data in HOSTILE_SAFETENSORS.items():
         put("weights", name, data, ".safetensors")
 
@@ -247,12 +330,12 @@ def reports(tmp_path_factory):
     write_cases(folder)
     before = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in folder.iterdir()}
     program = Path(__file__).with_name("sandbox.py")
-    run = subprocess.run([sys.executable, str(program), str(folder)], capture_output=True, text=True, timeout=300)
+    run = subprocess.run([sys.executable, str(program), str(folder)], capture_output=True, text=True, timeout=900)
     after = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in folder.iterdir()}
     assert after == before
     lines = [json.loads(line) for line in run.stdout.splitlines()]
     assert run.returncode == 0, f"after {lines[-1:]}: {run.stderr[-2000:]}"
-    assert {line["case"] for line in lines} == set(before) - {"benign.keras"}
+    assert {line["case"] for line in lines} == set(before) - {"benign.keras", "benign.h5"}
     return lines
 
 
@@ -263,8 +346,12 @@ def test_everything_is_refused(reports):
         memory = entry in ("from_config", "deserialize", "deserialize_keras_object", "model_from_json")
         return (
             entry == "from_config"  # a user calls a class: any error will do
-            or (kind == "compiled" and (memory or entry in ("load_model, not compiled", "load_weights")))
+            or (
+                kind == "compiled"
+                and (memory or entry in ("load_model, not compiled", "load_weights", *LEGACY_WEIGHTS))
+            )
             or (kind == "built" and memory)
+            or (report["case"].endswith(".h5") and "legacy" in report["case"] and entry in LEGACY_WEIGHTS)
         )
 
     accepted = [r for r in reports if r["verdict"] != "refused" and not harmless(r)]

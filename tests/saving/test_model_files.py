@@ -106,13 +106,12 @@ def test_files_of_keras_survive_another_round(tmp_path):
         ]
 
 
-def test_old_formats_are_refused_with_the_repair():
-    for name in ("mlp.h5", "mlp.weights.h5"):
-        with pytest.raises(ModelFormatError, match=r"save the model with save\('....keras'\)"):
-            saving.load_model(FILES / name)
+def test_weights_files_are_no_models():
+    with pytest.raises(ModelFormatError, match=r"name of a weights file.*load_weights"):
+        saving.load_model(FILES / "mlp.weights.h5")
     with (
-        pytest.raises(ModelFormatError, match=r"not a \.keras archive"),
-        open(FILES / "mlp.h5", "rb") as file,
+        pytest.raises(ModelFormatError, match="no model_config, only weights"),
+        open(FILES / "mlp.weights.h5", "rb") as file,
     ):
         saving.load_model(file)
 
@@ -224,9 +223,11 @@ def test_weights_travel(tmp_path):
 
 def test_extensions_come_with_the_repair(tmp_path):
     model = mlp()
-    for path in ("m", "m.h5", "m.hdf5", "m.weights.h5", "folder/"):
+    for path in ("m", "m.weights", "folder/"):
         with pytest.raises(ValueError, match=r"must end in '\.keras'.*save_weights"):
             model.save(tmp_path / path)
+    with pytest.raises(ValueError, match=r"name of a weights file.*save_weights"):
+        model.save(tmp_path / "m.weights.h5")
     for path in ("m.keras", "m.h5", "m.weights"):
         with pytest.raises(ValueError, match=r"must end in '\.weights\.h5'"):
             model.save_weights(tmp_path / path)
