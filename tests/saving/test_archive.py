@@ -2,8 +2,10 @@
 
 import io
 import json
+import mmap
 import os
 import struct
+import sys
 import time
 import zipfile
 import zlib
@@ -145,7 +147,17 @@ HOSTILE = {
     "packed size": lambda: both((18, "<L"), (20, "<L"), 1 << 30, 2),
     "zip64 sizes": lambda: both((22, "<L"), (24, "<L"), 0xFFFFFFFF, 2),
     "zip64 offset": lambda: patched("directory", (42, "<L"), 0xFFFFFFFF),
-    "zip64": lambda: zip64(),
+    "zip64 field twice": lambda: large().replace(EXTRA, EXTRA * 2),
+    "zip64 field cut off": lambda: large().replace(EXTRA, EXTRA[:12]),
+    "zip64 size beyond the file": lambda: large().replace(SIZE, struct.pack("<Q", 1 << 45)),
+    "zip64 size of petabytes": lambda: large().replace(SIZE, struct.pack("<Q", 1 << 50)),
+    "zip64 size negative": lambda: large().replace(SIZE, b"\xff" * 8),
+    "zip64 sizes in one place": lambda: large().replace(SIZE, struct.pack("<Q", 5001), 1),
+    "zip64 end missing": lambda: large()[:-98] + large()[-22:],
+    "zip64 end elsewhere": lambda: large()[:-34] + struct.pack("<Q", 4) + large()[-26:],
+    "zip64 end of another length": lambda: large()[:-94] + struct.pack("<Q", 45) + large()[-86:],
+    "zip64 count": lambda: large()[:-66] + struct.pack("<Q", 4) + large()[-58:],
+    "zip64 directory offset": lambda: large()[:-50] + struct.pack("<Q", 1 << 63) + large()[-42:],
     "checksum": lambda: both((14, "<L"), (16, "<L"), 1, 2),
     "second disk": lambda: patched("directory", (34, "<H"), 1),
     "end on another disk": lambda: patched("end", (4, "<H"), 1),
@@ -167,13 +179,15 @@ HOSTILE = {
 }
 
 
-def zip64():
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as file:
-        for name, data in MEMBERS.items():
-            with file.open(name, "w", force_zip64=True) as member:
-                member.write(data)
-    return buffer.getvalue()
+def large(members=MEMBERS):
+    """An archive with every number of more than 100 in a ZIP64 field, as one above 4 GiB has them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(archive, "_LIMIT", 100)
+        return pack(members)
+
+
+SIZE = struct.pack("<Q", 5000)
+EXTRA = struct.pack("<2H2Q", 1, 16, 5000, 5000)
 
 
 REASONS = {
@@ -193,6 +207,10 @@ REASONS = {
     "encrypted": "encrypted or streamed",
     "streamed": "encrypted or streamed",
     "zip64 sizes": "ZIP64",
+    "zip64 offset": "ZIP64 field is missing",
+    "zip64 size of petabytes": "at most",
+    "zip64 end missing": "does not end where",
+    "zip64 count": "contradict",
     "checksum": "checksum is wrong",
     "second disk": "several parts",
     "size in one place": "two different sizes",
@@ -241,7 +259,50 @@ def test_a_compressed_configuration_is_fine():
     assert archive.unpack(zipped(members, zipfile.ZIP_DEFLATED), "file") == members
 
 
-def test_more_than_four_gigabytes_cannot_be_packed():
-    huge = np.broadcast_to(np.zeros(1, np.uint8), (1 << 32,))
-    with pytest.raises(ValueError, match="save_weights"):
-        archive.pack({**MEMBERS, "model.weights.h5": huge})
+def test_large_numbers_stand_in_zip64_fields():
+    data = large()
+    assert EXTRA in data
+    assert archive.unpack(data, "file") == MEMBERS
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        assert file.testzip() is None
+        assert {name: file.read(name) for name in file.namelist()} == MEMBERS
+
+
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+@pytest.mark.parametrize("limit", [100, zipfile.ZIP64_LIMIT])
+def test_zip64_of_other_programs(monkeypatch, compression, limit):
+    monkeypatch.setattr(zipfile, "ZIP64_LIMIT", limit)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as file:
+        for name, data in MEMBERS.items():
+            with file.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    assert archive.unpack(buffer.getvalue(), "file") == MEMBERS
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.maxsize < 1 << 32, reason="needs 64-bit addresses")
+def test_more_than_four_gigabytes(tmp_path):
+    """A file with a hole in the place of the weights takes no room on the disk."""
+    weights = np.zeros((1 << 32) + 5, np.uint8)  # never written to: takes no memory
+    path = tmp_path / "m.keras"
+    with open(path, "wb") as file:
+        for piece in archive.pack({**MEMBERS, "model.weights.h5": weights}):
+            if piece is weights:
+                file.seek(weights.nbytes, io.SEEK_CUR)
+            else:
+                file.write(piece)
+    with (
+        open(path, "rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data,
+        memoryview(data) as view,
+    ):
+        members = archive.unpack(view, "file")
+        assert len(members["model.weights.h5"]) == weights.nbytes
+        members.pop("model.weights.h5").release()
+        assert {name: bytes(data) for name, data in members.items()} == {k: MEMBERS[k] for k in members}
+        for member in members.values():
+            member.release()
+    with zipfile.ZipFile(path) as file:
+        assert file.getinfo("model.weights.h5").file_size == weights.nbytes
+        assert file.read("config.json") == MEMBERS["config.json"]

@@ -134,7 +134,7 @@ def test_what_keras_expects_to_find(tmp_path):
     """Names and order of Keras 3's `legacy_h5_format`."""
     model = like_mlp()
     model.compile("adam", "mse")
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="format of Keras 2"):
         model.save(tmp_path / "m.h5")
     with h5py.File(tmp_path / "m.h5") as file:
         assert set(file.attrs) == {"keras_version", "model_config", "training_config"}
