@@ -70,15 +70,17 @@ FNN_INLINE vf vm_reduce_exp(vf x, vf *r) {
   return n;
 }
 
-FNN_INLINE vf vm_exp(vf x) {
+/* exp for x up to its overflow, as a softmax needs it */
+FNN_INLINE vf vm_exp_bounded(vf x) {
   vf r;
   vf n = vm_reduce_exp(x, &r);
   vf p = VM_POLYNOMIAL(r, 0.49999997f, 0.166665465f, 0.0416674353f, 0.00836626161f, 0.00138706574f);
   p = vf_add(vf_fma(vf_mul(r, r), p, r), vf_set1(1.0f));
   vf y = vm_scale(p, vf_to_vi(n));
-  y = vf_select(vf_gt(x, vf_set1(88.7228317f)), vf_set1(INFINITY), y);
   return vf_select(vf_lt(x, vf_set1(-87.3365402f)), vf_zero(), y);
 }
+
+FNN_INLINE vf vm_exp(vf x) { return vf_select(vf_gt(x, vf_set1(88.7228317f)), vf_set1(INFINITY), vm_exp_bounded(x)); }
 
 FNN_INLINE vf vm_expm1(vf x) {
   vf r;

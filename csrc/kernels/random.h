@@ -21,26 +21,29 @@ FNN_INLINE fnn_random random_of(const fnn_worker *worker, uint32_t stream) {
                       {stream, (uint32_t)worker->random_step, (uint32_t)(worker->random_step >> 32)}};
 }
 
-/* The four words of FNN_LANES counters from c on. */
-FNN_INLINE void random_philox(const fnn_random *r, uint32_t c, vi word[4]) {
+/* Vectors of counters that go through the rounds side by side: the products of one take long, of two no longer. */
+enum { RANDOM_VECTORS = FNN_LANES < 16 ? 2 : 1 };
+
+/* word[w][v]: word w of the FNN_LANES counters from c + v * FNN_LANES on. */
+FNN_INLINE void random_philox(const fnn_random *r, uint32_t c, vi word[4][RANDOM_VECTORS]) {
   const vi m0 = vi_set1((int32_t)0xD2511F53u), m1 = vi_set1((int32_t)0xCD9E8D57u);
-  vi x0 = vi_add(vi_set1((int32_t)c), vi_iota()), x1 = vi_set1((int32_t)r->counter[0]);
-  vi x2 = vi_set1((int32_t)r->counter[1]), x3 = vi_set1((int32_t)r->counter[2]);
   uint32_t k0 = r->key[0], k1 = r->key[1];
+  for (int v = 0; v < RANDOM_VECTORS; v++) {
+    word[0][v] = vi_add(vi_set1((int32_t)(c + (uint32_t)(v * FNN_LANES))), vi_iota());
+    for (int w = 1; w < 4; w++) word[w][v] = vi_set1((int32_t)r->counter[w - 1]);
+  }
   for (int round = 0; round < 10; round++) {
-    vi high0 = vi_mulhi_u(x0, m0), low0 = vi_mul(x0, m0);
-    vi high1 = vi_mulhi_u(x2, m1), low1 = vi_mul(x2, m1);
-    x0 = vi_xor(vi_xor(high1, x1), vi_set1((int32_t)k0));
-    x2 = vi_xor(vi_xor(high0, x3), vi_set1((int32_t)k1));
-    x1 = low1;
-    x3 = low0;
+    for (int v = 0; v < RANDOM_VECTORS; v++) {
+      vi high0 = vi_mulhi_u(word[0][v], m0), low0 = vi_mul(word[0][v], m0);
+      vi high1 = vi_mulhi_u(word[2][v], m1), low1 = vi_mul(word[2][v], m1);
+      word[0][v] = vi_xor(vi_xor(high1, word[1][v]), vi_set1((int32_t)k0));
+      word[2][v] = vi_xor(vi_xor(high0, word[3][v]), vi_set1((int32_t)k1));
+      word[1][v] = low1;
+      word[3][v] = low0;
+    }
     k0 += 0x9E3779B9u;
     k1 += 0xBB67AE85u;
   }
-  word[0] = x0;
-  word[1] = x1;
-  word[2] = x2;
-  word[3] = x3;
 }
 
 FNN_INLINE vf random_float(vi word) { return vf_mul(vi_to_vf(vi_shr(word, 8)), vf_set1(0x1p-24f)); }
@@ -49,10 +52,14 @@ FNN_INLINE vf random_float(vi word) { return vf_mul(vi_to_vf(vi_shr(word, 8)), v
 static void random_uniform(const fnn_random *r, ptrdiff_t begin, ptrdiff_t count, float *out) {
   for (ptrdiff_t i = 0; i < count; i += FNN_RANDOM_GROUP) {
     uint32_t c = (uint32_t)((begin + i) / FNN_RANDOM_GROUP * 16);
-    for (int j = 0; j < 16; j += FNN_LANES) {
-      vi word[4];
+    for (int j = 0; j < 16; j += RANDOM_VECTORS * FNN_LANES) {
+      vi word[4][RANDOM_VECTORS];
       random_philox(r, c + (uint32_t)j, word);
-      for (int w = 0; w < 4; w++) vf_store(out + i + w * 16 + j, random_float(word[w]));
+      for (int w = 0; w < 4; w++) {
+        for (int v = 0; v < RANDOM_VECTORS; v++) {
+          vf_store(out + i + w * 16 + j + v * FNN_LANES, random_float(word[w][v]));
+        }
+      }
     }
   }
 }

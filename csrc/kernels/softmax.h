@@ -1,60 +1,100 @@
 /* softmax.h: rows of softmax and its cross-entropies.  Each row is read twice: for its largest element, then for the
- * exponentials, whose sum divides them.  y may be x. */
+ * exponentials, which the reciprocal of their sum then scales.  y may be x. */
 #ifndef FNN_KERNELS_SOFTMAX_H
 #define FNN_KERNELS_SOFTMAX_H
 
 #include "../step.h"
 
-/* The first count lanes of v, `other` in the rest. */
-FNN_INLINE vf softmax_lanes(vf v, ptrdiff_t count, float other) {
-  return vf_select(vi_lt(vi_iota(), vi_set1((int32_t)count)), v, vf_set1(other));
+/* The first count lanes of v, those of `other` in the rest. */
+FNN_INLINE vf softmax_lanes(vf v, ptrdiff_t count, vf other) {
+  return vf_select(vi_lt(vi_iota(), vi_set1((int32_t)count)), v, other);
 }
+
+/* Turns of the loops below take several vectors, whose sums (or largest elements) are added up in order. */
+enum { SOFTMAX_UNROLL = 4 };
 
 FNN_INLINE float softmax_largest(const float *x, ptrdiff_t cols) {
-  vf largest = vf_set1(-INFINITY);
-  ptrdiff_t j = 0, rest = cols % FNN_LANES;
-  for (; j < cols - rest; j += FNN_LANES) largest = vf_max(largest, vf_load(x + j));
-  if (rest) largest = vf_max(largest, softmax_lanes(vf_load_first(x + j, rest), rest, -INFINITY));
-  return vf_hmax(largest);
+  vf largest[SOFTMAX_UNROLL];
+  const ptrdiff_t rest = cols % FNN_LANES, turn = SOFTMAX_UNROLL * FNN_LANES;
+  ptrdiff_t j = 0;
+  for (int u = 0; u < SOFTMAX_UNROLL; u++) largest[u] = vf_set1(-INFINITY);
+  for (; j + turn <= cols; j += turn) {
+    for (int u = 0; u < SOFTMAX_UNROLL; u++) largest[u] = vf_max(largest[u], vf_load(x + j + u * FNN_LANES));
+  }
+  for (; j < cols - rest; j += FNN_LANES) largest[0] = vf_max(largest[0], vf_load(x + j));
+  if (rest) largest[0] = vf_max(largest[0], softmax_lanes(vf_load_first(x + j, rest), rest, vf_set1(-INFINITY)));
+  return vf_hmax(vf_max(vf_max(largest[0], largest[1]), vf_max(largest[2], largest[3])));
 }
 
-FNN_INLINE void softmax_divide(float *y, ptrdiff_t cols, float by) {
-  vf divisor = vf_set1(by);
-  ptrdiff_t j = 0, rest = cols % FNN_LANES;
-  for (; j < cols - rest; j += FNN_LANES) vf_store(y + j, vf_div(vf_load(y + j), divisor));
-  if (rest) vf_store_first(y + j, vf_div(vf_load_first(y + j, rest), divisor), rest);
+FNN_INLINE void softmax_scale(float *y, ptrdiff_t cols, float by) {
+  vf factor = vf_set1(by);
+  const ptrdiff_t rest = cols % FNN_LANES, turn = SOFTMAX_UNROLL * FNN_LANES;
+  ptrdiff_t j = 0;
+  for (; j + turn <= cols; j += turn) {
+    for (int u = 0; u < SOFTMAX_UNROLL; u++) {
+      float *at = y + j + u * FNN_LANES;
+      vf_store(at, vf_mul(vf_load(at), factor));
+    }
+  }
+  for (; j < cols - rest; j += FNN_LANES) vf_store(y + j, vf_mul(vf_load(y + j), factor));
+  if (rest) vf_store_first(y + j, vf_mul(vf_load_first(y + j, rest), factor), rest);
 }
 
 /* y = exp(x - largest); returns the sum */
 FNN_INLINE float softmax_exponentials(const float *x, float *y, ptrdiff_t cols, float largest) {
-  vf top = vf_set1(largest), sum = vf_zero();
-  ptrdiff_t j = 0, rest = cols % FNN_LANES;
+  vf top = vf_set1(largest), sum[SOFTMAX_UNROLL];
+  const ptrdiff_t rest = cols % FNN_LANES, turn = SOFTMAX_UNROLL * FNN_LANES;
+  ptrdiff_t j = 0;
+  for (int u = 0; u < SOFTMAX_UNROLL; u++) sum[u] = vf_zero();
+  for (; j + turn <= cols; j += turn) {
+    for (int u = 0; u < SOFTMAX_UNROLL; u++) {
+      vf e = vm_exp_bounded(vf_sub(vf_load(x + j + u * FNN_LANES), top));
+      vf_store(y + j + u * FNN_LANES, e);
+      sum[u] = vf_add(sum[u], e);
+    }
+  }
   for (; j < cols - rest; j += FNN_LANES) {
-    vf e = vm_exp(vf_sub(vf_load(x + j), top));
+    vf e = vm_exp_bounded(vf_sub(vf_load(x + j), top));
     vf_store(y + j, e);
-    sum = vf_add(sum, e);
+    sum[0] = vf_add(sum[0], e);
   }
   if (rest) {
-    vf e = softmax_lanes(vm_exp(vf_sub(vf_load_first(x + j, rest), top)), rest, 0.0f);
+    vf e = softmax_lanes(vm_exp_bounded(vf_sub(vf_load_first(x + j, rest), top)), rest, vf_zero());
     vf_store_first(y + j, e, rest);
-    sum = vf_add(sum, e);
+    sum[0] = vf_add(sum[0], e);
   }
-  return vf_sum(sum);
+  return vf_sum(vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3])));
 }
 
-/* One row of probabilities; returns the sum that divided them.  A row that fits one vector stays there. */
+/* The same for a row of more than one vector and at most two, which overlap: nothing is stored by halves. */
+FNN_INLINE float softmax_two(const float *x, float *y, ptrdiff_t cols, float *largest) {
+  const ptrdiff_t second = cols - FNN_LANES;
+  vf a = vf_load(x), b = vf_load(x + second);
+  *largest = vf_hmax(vf_max(a, b));
+  a = vm_exp_bounded(vf_sub(a, vf_set1(*largest)));
+  b = vm_exp_bounded(vf_sub(b, vf_set1(*largest)));
+  float sum = vf_sum(vf_add(a, softmax_lanes(vf_zero(), FNN_LANES - second, b)));
+  vf factor = vf_set1(1.0f / sum);
+  vf_store(y, vf_mul(a, factor));
+  vf_store(y + second, vf_mul(b, factor));
+  return sum;
+}
+
+/* One row of probabilities; returns the sum of the exponentials.  A row that fits two vectors stays there. */
 FNN_INLINE float softmax_row(const float *x, float *y, ptrdiff_t cols, float *largest) {
   float sum;
   if (cols <= FNN_LANES) {
-    vf v = softmax_lanes(vf_load_first(x, cols), cols, -INFINITY);
+    vf v = softmax_lanes(vf_load_first(x, cols), cols, vf_set1(-INFINITY));
     *largest = vf_hmax(v);
-    vf e = softmax_lanes(vm_exp(vf_sub(v, vf_set1(*largest))), cols, 0.0f);
+    vf e = softmax_lanes(vm_exp_bounded(vf_sub(v, vf_set1(*largest))), cols, vf_zero());
     sum = vf_sum(e);
-    vf_store_first(y, vf_div(e, vf_set1(sum)), cols);
+    vf_store_first(y, vf_mul(e, vf_set1(1.0f / sum)), cols);
+  } else if (cols <= 2 * FNN_LANES) {
+    sum = softmax_two(x, y, cols, largest);
   } else {
     *largest = softmax_largest(x, cols);
     sum = softmax_exponentials(x, y, cols, *largest);
-    softmax_divide(y, cols, sum);
+    softmax_scale(y, cols, 1.0f / sum);
   }
   return sum;
 }
