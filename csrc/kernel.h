@@ -60,4 +60,25 @@ typedef struct fnn_pool {
   int words, apart;
 } fnn_pool;
 
+/* The same element of `rows` sequences on its way through a recurrent cell, with the meaning of steps.def.  Arrays over
+ * sequences point to this element of the first one, and `t` elements on to that of the next; `product`, `h` and `c` have
+ * nothing between their rows.  NULL: `mask` for no mask, the last four for what is not wanted. */
+typedef struct fnn_cell {
+  ptrdiff_t rows, units, t;
+  const float *x, *mask;
+  const float *product, *bias; /* h.u; bias of a gru */
+  float *h, *c;                /* states: replaced by the new ones */
+  float *sequence, *h_before, *c_before, *kept;
+} fnn_cell;
+
+/* And the way back.  dh, dc: in, the gradients of the states behind the element; out, of those before it, but for the
+ * part of dh that comes by h.u: the product of dproduct, of rows with nothing between them, with the turned u. */
+typedef struct fnn_cell_gradient {
+  ptrdiff_t rows, units, t;
+  const float *kept, *before, *mask, *dsequence; /* before: c_before of an lstm, h_before of a gru */
+  float *dh, *dc;
+  float *dx, *dproduct;
+  float *dproducts; /* of a gru: dproduct as an array over sequences */
+} fnn_cell_gradient;
+
 #endif

@@ -28,6 +28,7 @@
 #include "kernels/winograd.h"
 #include "kernels/depthwise.h"
 #include "kernels/pool.h"
+#include "kernels/recurrent.h"
 #include "kernels/transpose.h"
 #include "kernels/peak.h"
 

@@ -16,7 +16,7 @@ from fastnn.engine.reference import ReferenceProgram
 from fastnn.graph.fuse import live_instructions
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
-from fastnn.ops import winograd
+from fastnn.ops import recurrent, winograd
 from fastnn.variable import Variable
 
 
@@ -90,6 +90,18 @@ def take(table, index):
     return ops.take(table, index, axis=0)
 
 
+def lstm(x, u, h, c):
+    return recurrent.lstm(x, u, h, c)[1][0]
+
+
+def gru(x, u, bias, h):
+    return recurrent.gru(x, u, bias, h)[1][0]
+
+
+def simple_rnn(x, u, h):
+    return recurrent.simple_rnn(x, u, h)[1][0]
+
+
 def images(n, size, c, f, window=3, padding="valid"):
     """Shapes of x, w and dy of a convolution."""
     out = size if padding == "same" else size - window + 1
@@ -110,6 +122,15 @@ def both_conv_cases(name, shapes, padding="valid"):
     """By Winograd's algorithm, as the rule of `fastnn.ops.winograd` has it, and directly."""
     yield from conv_cases(name, shapes, padding)
     yield from conv_cases(name, shapes, padding, direct=True)
+
+
+def recurrent_cases(function, gates, n, t, units, bias=False, states=1):
+    """Forward, and all gradients with the forward pass that they need; the scale keeps the gates from their ends."""
+    shapes = [(n, t, gates * units), (units, gates * units), *[(gates * units,)] * bias, *[(n, units)] * states]
+    scaled = lambda x, u, *others: function(x, u * units**-0.5, *others)  # noqa: E731
+    name = f"{function.__name__} {units} units, {t} elements n{n}"
+    yield Case(name, scaled, tuple(shapes))
+    yield Case(f"{name}, and gradients", gradient_of(scaled, *range(len(shapes))), (*shapes, (n, units)))
 
 
 MATMULS = (
@@ -140,6 +161,9 @@ CASES = [
     Case("max pool and gradient", gradient_of(max_pool, 0), (POOLED, POOLED_OUT)),
     Case("average pool 2x2", average_pool, (POOLED,)),
     Case("average pool gradient", gradient_of(average_pool, 0), (POOLED, POOLED_OUT)),
+    *recurrent_cases(lstm, 4, 64, 28, 128, states=2),
+    *recurrent_cases(gru, 3, 64, 100, 64, bias=True),
+    *recurrent_cases(simple_rnn, 1, 64, 100, 64),
     Case("elementwise, ten operations 1e6", chain, ((1000, 1000),) * 3),
     Case("matmul, bias, relu 128x784 784x512", bias_relu, ((128, 784), (784, 512), (512,))),
     Case("Adam update 1e5", adam, ((100_000,),) * 4, in_place=True),

@@ -4,12 +4,14 @@ Tests and benchmarks walk over `CASES`.  Kinds of input:
 
 - ``real`` any number, ``positive``, ``unit`` (0.1 .. 0.9): float32; in integer data small whole numbers (1 .. 4 where
   they must be positive), so that every float32 sum of products is exact in any order;
+- ``small``: as real, an eighth as large; ``above``: 1 .. 2;
 - ``factor``: as real, at most 2 in integer data (for products of many);
 - ``distinct``: no two numbers are equal (largest elements, windows); ``coarse``: many are;
 - ``index:n``: int32 in 0 .. n-1;  ``bytes:n``: the same as bytes, four in an int32;
 - ``integer``: int32 in -9 .. 9;  ``bool``.
 """
 
+import functools
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ import numpy as np
 from fastnn import ops
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program, apply, current_program
+from fastnn.ops import recurrent  # noqa: F401, makes its primitives
 from fastnn.ops.primitive import PRIMITIVES
 
 UNIT_ROUNDOFF = 2.0**-24
@@ -105,6 +108,10 @@ def _array(rng, shape, kind, integers):
         return (rng.random(shape) * 4 + 0.05).astype(np.float32)
     if kind == "unit":
         return (rng.random(shape) * 0.8 + 0.1).astype(np.float32)
+    if kind == "above":
+        return (rng.random(shape) + 1).astype(np.float32)
+    if kind == "small":
+        return (rng.standard_normal(shape) / 8).astype(np.float32)
     return rng.standard_normal(shape).astype(np.float32)
 
 
@@ -127,7 +134,7 @@ def trace_gradients(case, cotangents):
     program = trace(case)
     with program:
         weighted = [ops.sum(y * c) for y, c in zip(program.outputs, cotangents, strict=True) if c is not None]
-        total = weighted[0] if len(weighted) == 1 else ops.add(*weighted)
+        total = functools.reduce(ops.add, weighted)
         found = gradients(total, [program.inputs[i] for i in case.float_inputs])
         program.outputs = [total, *(g for g in found if g is not None)]
     return program, [g is not None for g in found]
@@ -396,6 +403,58 @@ def _softmax_size(x):
     return [e / e.sum(-1, keepdims=True)]
 
 
+# ----------------------------------------------------------------------------------------------- recurrent
+
+# label: n, t, units, masked, reverse
+SEQUENCES = {
+    "": (3, 4, 5, False, False), "one": (1, 1, 1, False, False), "mask": (4, 5, 3, True, False),
+    "reverse": (3, 4, 5, False, True), "both": (9, 3, 8, True, True), "wide": (17, 2, 33, True, False),
+}  # fmt: skip
+
+
+def _recurrent():
+    for label, (n, t, units, masked, reverse) in SEQUENCES.items():
+        for name in ("simple_rnn", "lstm", "gru"):
+            primitive = PRIMITIVES[name]
+            width, states, mask = primitive.gates * units, primitive.states, [((n, t), "bool")] * masked
+            weights = [((units, width), "small"), *[((width,), "real")] * primitive.biased]
+            inputs = (((n, t, width), "real"), *weights, *[((n, units), "unit")] * states, *mask)
+            function = _shown(use(name, reverse=reverse), states + 1)
+            length = t * (units + 32)  # roundings on the way: the product and about 32 in a cell, for every element
+            yield Case(name, function, inputs, label, False, length, magnitude=_recurrent_size)
+            yield from _recurrent_gradients(name, n, t, units, masked, reverse, label)
+
+
+def _shown(function, count):
+    """Its first outputs: the others are for the gradient alone."""
+    return lambda *tensors: function(*tensors)[:count]
+
+
+def _recurrent_size(x, u, *others):
+    """The terms that are rounded in one element, times what later elements make of an error.
+
+    An error e of h is one of at most |u| e in a gate, |u| the largest sum of a column; a gate is a factor of numbers up
+    to t + 1 with a slope of at most 1/4, or a term of its own.
+    """
+    t, largest = x.shape[1], np.abs(u).sum(0).max()
+    terms = np.abs(x).max() + largest + t + 1 + max(np.abs(o).max() for o in others)
+    return [terms * (1 + (t / 4 + 2) * largest) ** t] * 3
+
+
+def _recurrent_gradients(name, n, t, units, masked, reverse, label):
+    primitive, kept = PRIMITIVES[f"{name}_gradient"], PRIMITIVES[name].kept
+    for sequences in (False, True):
+        states, wide = [((n, units), "real")] * primitive.states, ((n, t, units), "real")
+        inputs = [*states, *[wide] * sequences, ((units, primitive.gates * units), "small")]
+        inputs += [((n, t, kept * units), "unit"), *[((n, t, units), "above")] * primitive.reads_before]
+        inputs += [((n, t), "bool")] * masked
+        function = use(primitive.name, sequences=sequences, reverse=reverse)
+        length = t * (
+            primitive.gates * units + 16
+        )  # as above; no factor or term but the given gradients and u is negative
+        yield Case(primitive.name, function, tuple(inputs), f"{label}_{sequences:d}", False, length)
+
+
 # ------------------------------------------------------------------------------------------ run by NumPy
 
 
@@ -417,6 +476,6 @@ def _host():
 
 CASES = tuple(
     case
-    for family in (_host, _elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax)
+    for family in (_host, _elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax, _recurrent)
     for case in family()
 )

@@ -44,9 +44,17 @@ class Lowering:
         self.drafts, self.same_memory, self.packs, self.hosts = [], {}, [], []
         self.node = None
         nodes, self.free = fuse(program)
+        self.read = self._read_somewhere(nodes)
         self.needed = self._needed_in_memory(nodes)
         for node in nodes:
             self._lower_node(node)
+
+    def _read_somewhere(self, nodes):
+        """ids of tensors that an instruction, an output or an update reads."""
+        read = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
+        for node in nodes:
+            read.update(id(t) for i in self._with_free(node.instructions) for t in i.inputs)
+        return read
 
     def _needed_in_memory(self, nodes):
         """ids of tensors that another node, an output or an update reads."""
@@ -79,6 +87,10 @@ class Lowering:
             draft.instructions = tuple(node.instructions)
 
     # --- what primitives call ----------------------------------------------------------------------
+    def is_read(self, tensor):
+        """Whether the numbers of an output are wanted: a kernel with several may leave out the others."""
+        return id(tensor) in self.read
+
     def temporary(self, shape, dtype="float32"):
         """A tensor that exists only between two steps."""
         return Tensor(self.program, shape, dtype, "result")

@@ -1,12 +1,14 @@
 """Recurrent layers: a cell applied to one element of a sequence after the other.
 
-A traced program holds the steps one by one; what does not depend on the state (the product of all elements
-with the kernel) is computed once for the whole sequence.
+What does not depend on the state (the product of all elements with the kernel) is computed once for the whole sequence.
+The rest is one primitive for the cells as they are by default, `fastnn.ops.recurrent`; with other activations, with
+recurrent dropout in training, with `unroll` and for cells of users, a traced program holds the steps one by one.
 """
 
-from fastnn import ops, random
+from fastnn import activations, ops, random
 from fastnn.layers.core import positive_integer
 from fastnn.layers.layer import Layer
+from fastnn.ops import recurrent
 from fastnn.saving import registry
 
 
@@ -27,7 +29,7 @@ class _Cell(Layer):
     ):  # fmt: skip
         super().__init__(**kwargs)
         self.units = positive_integer(units, f"{type(self).__name__}: units")
-        self.activation, self.use_bias = registry.get("activation", activation), use_bias
+        self.activation, self.use_bias = activations.get(activation), use_bias
         self.kernel_initializer = registry.get("initializer", kernel_initializer)
         self.recurrent_initializer = registry.get("initializer", recurrent_initializer)
         self.bias_initializer = registry.get("initializer", bias_initializer)
@@ -81,8 +83,9 @@ class _Cell(Layer):
             shape = (inputs.shape[0], *(1,) * (len(inputs.shape) - 2), inputs.shape[-1])
             inputs = random.dropout(inputs, self.dropout, shape, self.generator)
         bias = self.input_bias()
-        y = ops.matmul(inputs, self.kernel)
-        return y if bias is None else y + bias
+        y = ops.matmul(ops.reshape(inputs, (-1, inputs.shape[-1])), self.kernel)
+        y = y if bias is None else y + bias
+        return ops.reshape(y, (*inputs.shape[:-1], self.kernel.shape[-1]))
 
     def input_bias(self):
         return self.bias
@@ -97,6 +100,14 @@ class _Cell(Layer):
 
     def advance(self, projected, states, training=False):
         """(output, new states) of one step."""
+        raise NotImplementedError
+
+    def whole(self, training):
+        """Whether `along` computes what `advance` does, step by step."""
+        return self.activation is activations.tanh and not (training and self.recurrent_dropout)
+
+    def along(self, projected, states, mask, reverse):
+        """(h behind every element, states in the end) of whole sequences."""
         raise NotImplementedError
 
     def call(self, inputs, states, training=False):
@@ -127,11 +138,17 @@ class SimpleRNNCell(_Cell):
         h = self.activation(projected + ops.matmul(self.recurrent(states[0], training), self.recurrent_kernel))
         return h, [h]
 
+    def along(self, projected, states, mask, reverse):
+        return recurrent.simple_rnn(projected, self.recurrent_kernel, *states, mask, reverse)
+
 
 class _GatedCell(_Cell):
     def __init__(self, units, activation="tanh", recurrent_activation="sigmoid", use_bias=True, *args, **kwargs):
         super().__init__(units, activation, use_bias, *args, **kwargs)
-        self.recurrent_activation = registry.get("activation", recurrent_activation)
+        self.recurrent_activation = activations.get(recurrent_activation)
+
+    def whole(self, training):
+        return super().whole(training) and self.recurrent_activation is activations.sigmoid
 
     def own_config(self):
         return {**super().own_config(), "recurrent_activation": registry.serialize(self.recurrent_activation)}
@@ -174,6 +191,9 @@ class LSTMCell(_GatedCell):
         c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(g)
         h = self.recurrent_activation(o) * self.activation(c)
         return h, [h, c]
+
+    def along(self, projected, states, mask, reverse):
+        return recurrent.lstm(projected, self.recurrent_kernel, *states, mask, reverse)
 
     def own_config(self):
         return {**super().own_config(), "unit_forget_bias": self.unit_forget_bias}
@@ -225,6 +245,13 @@ class GRUCell(_GatedCell):
             proposed = ops.matmul(r * h, self.recurrent_kernel[:, 2 * units :])
         h = z * h + (1.0 - z) * self.activation(xh + proposed)
         return h, [h]
+
+    def whole(self, training):
+        return super().whole(training) and self.reset_after
+
+    def along(self, projected, states, mask, reverse):
+        bias = ops.zeros(3 * self.units) if self.bias is None else self.bias[1]
+        return recurrent.gru(projected, self.recurrent_kernel, bias, *states, mask, reverse)
 
     def own_config(self):
         return {**super().own_config(), "reset_after": self.reset_after}
@@ -298,7 +325,7 @@ def _where(keep, new, old):
     """New states where the element is present, the old ones elsewhere; states may be nested lists."""
     if isinstance(new, (list, tuple)):
         return [_where(keep, n, o) for n, o in zip(new, old, strict=True)]
-    return ops.where(ops.reshape(keep, (-1, *(1,) * (len(new.shape) - 1))), new, old)
+    return ops.where(ops.reshape(keep, (*keep.shape, *(1,) * (len(new.shape) - len(keep.shape)))), new, old)
 
 
 @registry.register("layer")
@@ -317,7 +344,8 @@ class RNN(Layer):
     stateful : bool
         Only False: pass states on with ``return_state`` and ``initial_state``.
     unroll : bool
-        Accepted as in Keras; a program always holds the steps one by one.
+        The program holds the steps one by one, for layers that hold them in one: it is slower, and can be
+        differentiated twice.
     zero_output_for_mask : bool
         Outputs of masked elements are zeros instead of the previous output.
     """
@@ -352,10 +380,34 @@ class RNN(Layer):
             states = _initial_state(self.cell, sequences.shape[0])
         else:
             states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
-        order = range(sequences.shape[1])[:: -1 if self.go_backwards else 1]
         steps = self.cell.project(sequences, training) if isinstance(self.cell, _Cell) else sequences
+        if isinstance(self.cell, _Cell) and self.cell.whole(training) and not self.unroll:
+            result, states = self._at_once(steps, states, mask, started=initial_state is not None)
+        else:
+            result, states = self._step_by_step(steps, states, mask, training)
+        return [result, *states] if self.return_state else result
+
+    def _at_once(self, projected, states, mask, started):
+        """(outputs, states) by one primitive; `started`: the states before the first element need not be zeros."""
+        sequence, states = self.cell.along(projected, states, mask, self.go_backwards)
+        result = sequence if self.return_sequences else states[0]
+        if mask is not None and (started or self.zero_output_for_mask):
+            shown = self._shown(mask) if self.return_sequences else self._shown(mask)[:, 0 if self.go_backwards else -1]
+            result = _where(shown, result, ops.zeros_like(result))
+        return ops.flip(result, 1) if self.return_sequences and self.go_backwards else result, states
+
+    def _shown(self, mask):
+        """Where outputs are those of a cell: at present elements or, if outputs are repeated, from the first one on."""
+        if self.zero_output_for_mask:
+            return mask
+        ahead = ops.flip(mask, 1) if self.go_backwards else mask
+        seen = ops.cumsum(ops.cast(ahead, "int32"), 1) > 0
+        return ops.flip(seen, 1) if self.go_backwards else seen
+
+    def _step_by_step(self, steps, states, mask, training):
+        """(outputs, states) with an instruction for each operation of each step."""
         outputs, output = [], None
-        for t in order:
+        for t in range(steps.shape[1])[:: -1 if self.go_backwards else 1]:
             step = steps[:, t]
             if isinstance(self.cell, _Cell):
                 new, after = self.cell.advance(step, states, training)
@@ -366,8 +418,7 @@ class RNN(Layer):
                 new, after = _where(mask[:, t], new, before), _where(mask[:, t], after, states)
             output, states = new, after
             outputs.append(output)
-        result = ops.stack(outputs, 1) if self.return_sequences else output
-        return [result, *states] if self.return_state else result
+        return ops.stack(outputs, 1) if self.return_sequences else output, states
 
     def compute_mask(self, inputs, mask=None):
         return mask if self.return_sequences else None

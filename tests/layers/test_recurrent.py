@@ -1,0 +1,105 @@
+"""A recurrent layer as one primitive gives what it gives step by step: outputs, states and gradients."""
+
+import numpy as np
+import pytest
+
+import fastnn
+from fastnn import ops
+from fastnn.engine.executable import Rows, executable
+from fastnn.graph.gradients import gradients
+from fastnn.graph.program import Program
+
+L = fastnn.layers
+N, T, K, UNITS = 5, 6, 3, 4
+OPTIONS = (
+    {}, {"return_sequences": True}, {"go_backwards": True}, {"return_sequences": True, "go_backwards": True},
+    {"return_state": True}, {"return_sequences": True, "return_state": True, "go_backwards": True},
+    {"zero_output_for_mask": True}, {"zero_output_for_mask": True, "go_backwards": True},
+    {"zero_output_for_mask": True, "return_sequences": True}, {"use_bias": False}, {"dropout": 0.4, "seed": 3},
+)  # fmt: skip
+
+
+def same_layers(cls, options):
+    """One as one primitive, one step by step."""
+    layers = [getattr(L, cls)(UNITS, unroll=unroll, **options) for unroll in (False, True)]
+    rng = np.random.default_rng(3)
+    for layer in layers:
+        layer.build((N, T, K))
+    weights = [rng.standard_normal(w.shape).astype(np.float32) for w in layers[0].get_weights()]
+    for layer in layers:
+        layer.set_weights(weights)
+    return layers
+
+
+def outputs_and_gradients(layer, masked, started, training):
+    """All that comes out, and the gradients of its weighted sum for everything that goes in."""
+    rng = np.random.default_rng(11)
+    states = len(layer.cell.get_initial_state(1))
+    shapes = [(N, T, K)] + [(N, UNITS)] * (states * started)
+    mask = rng.random((N, T)) < 0.6
+    mask[0], mask[1], mask[2, :2], mask[3, -2:] = False, True, False, False
+    with Program() as program:
+        x, *initial = [program.input(s) for s in shapes]
+        options = {"initial_state": initial} if started else {}
+        y = layer(x, mask=mask if masked else None, training=training, **options)
+        y = y if isinstance(y, list) else [y]
+        weights = [rng.standard_normal(t.shape).astype(np.float32) for t in y]
+        total = sum(ops.sum(a * w) for a, w in zip(y, weights, strict=True))
+        sources = [x, *initial, *(program.variable(v) for v in layer.trainable_weights)]
+        program.outputs = [*y, *gradients(total, sources)]
+    arrays = [rng.standard_normal(s).astype(np.float32) for s in shapes]
+    results = [np.full(t.shape, np.nan, t.dtype) for t in program.outputs]
+    executable(program, "native").run([Rows(a) for a in arrays], results, batch=N)
+    return results, {i.primitive.name for i in program.instructions}
+
+
+@pytest.mark.parametrize("cls", ["SimpleRNN", "LSTM", "GRU"])
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(o) or "plain")
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("started", [False, True])
+def test_at_once_and_step_by_step(cls, options, masked, started):
+    results, used = zip(
+        *(outputs_and_gradients(layer, masked, started, training=True) for layer in same_layers(cls, options)),
+        strict=True,
+    )
+    name = {"SimpleRNN": "simple_rnn", "LSTM": "lstm", "GRU": "gru"}[cls]
+    assert name in used[0] and name not in used[1]
+    for one, other in zip(*results, strict=True):
+        np.testing.assert_allclose(one, other, rtol=2e-5, atol=2e-5)
+
+
+@pytest.mark.parametrize(
+    "cls, options, training",
+    [
+        ("LSTM", {"activation": "relu"}, False),
+        ("LSTM", {"recurrent_activation": "hard_sigmoid"}, False),
+        ("GRU", {"reset_after": False}, False),
+        ("SimpleRNN", {"activation": None}, False),
+        ("GRU", {"recurrent_dropout": 0.5}, True),
+    ],
+)
+def test_other_cells_go_step_by_step(cls, options, training):
+    _, used = outputs_and_gradients(same_layers(cls, options)[0], False, False, training)
+    assert not used & {"simple_rnn", "lstm", "gru"}
+
+
+def test_without_recurrent_dropout_outside_training():
+    _, used = outputs_and_gradients(same_layers("GRU", {"recurrent_dropout": 0.5})[0], False, False, False)
+    assert "gru" in used
+
+
+def test_unrolled_layers_can_be_differentiated_twice():
+    for layer in same_layers("LSTM", {}):
+        with Program() as program:
+            x = program.input((N, T, K))
+            (first,) = gradients(ops.sum(layer(x)), [x])
+            if layer.unroll:
+                assert gradients(ops.sum(ops.square(first)), [x])[0].shape == x.shape
+            else:
+                with pytest.raises(ValueError, match="has no gradient"):
+                    gradients(ops.sum(ops.square(first)), [x])
+
+
+def test_an_empty_sequence_is_refused():
+    with Program() as program, pytest.raises(ValueError, match="t >= 1"):
+        L.LSTM(2)(program.input((2, 0, 3)))
