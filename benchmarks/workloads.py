@@ -1,4 +1,4 @@
-"""The eight models that are timed, as plain data, and their builders for any module with Keras' API.
+"""The ten models that are timed, as plain data, and their builders for any module with Keras' API.
 
 A layer is a tuple: its kind, its size, then what else matters.  Another library's benchmark reads the same table with
 a builder of its own, so that all train the same network on the same numbers.
@@ -7,6 +7,7 @@ a builder of its own, so that all train the same network on the same numbers.
     ("conv", filters, window, activation, padding)      two dimensions, stride 1
     ("pool", window)                                    the largest element, stride = window
     ("batch_norm",)   ("relu",)   ("flatten",)   ("dropout", rate)
+    ("lstm", units)   ("gru", units)                    the state behind the last element of a sequence
 """
 
 import math
@@ -77,7 +78,10 @@ WORKLOADS = (
             ("flatten",), ("dense", 10, "softmax"),
         ), 64,
     ),
+    Workload("mnist-lstm", (28, 28), (("lstm", 128), ("dense", 10, "softmax")), 64),
+    Workload("gru-100", (100, 32), (("gru", 64), ("dense", 10, "softmax")), 64),
 )  # fmt: skip
+GATES = {"lstm": 4, "gru": 3}  # blocks of units in the kernels of a recurrent layer
 
 
 def data(workload, batches=1):
@@ -100,7 +104,7 @@ def _layer(keras, kind, *sizes):
         return layers.Conv2D(filters, window, activation=activation, padding=padding)
     make = {
         "pool": layers.MaxPooling2D, "batch_norm": layers.BatchNormalization, "relu": layers.ReLU,
-        "flatten": layers.Flatten, "dropout": layers.Dropout,
+        "flatten": layers.Flatten, "dropout": layers.Dropout, "lstm": layers.LSTM, "gru": layers.GRU,
     }  # fmt: skip
     return make[kind](*sizes)
 
@@ -137,4 +141,8 @@ def flops(workload):
             shape = (shape[0] // sizes[0], shape[1] // sizes[0], shape[2])
         elif kind == "flatten":
             shape = (math.prod(shape),)
+        elif kind in GATES:
+            (elements, inputs), units = shape, sizes[0]
+            total += 2 * elements * (inputs + units) * GATES[kind] * units
+            shape = (units,)
     return total

@@ -32,10 +32,11 @@ class Peer:
             self.fit = self.fit_scan
 
     def set_weights(self, weights):
-        trained = [[jnp.array(a) for a in layer[:2]] for layer in weights]
+        # four arrays: batch normalisation, whose last two are not trained
+        trained = [[jnp.array(a) for a in (layer[:2] if len(layer) == 4 else layer)] for layer in weights]
         self.state = {
             "weights": trained, "m": jax.tree.map(jnp.zeros_like, trained), "v": jax.tree.map(jnp.zeros_like, trained),
-            "moments": [[jnp.array(a) for a in layer[2:]] for layer in weights],
+            "moments": [[jnp.array(a) for a in layer[2:] if len(layer) == 4] for layer in weights],
             "t": jnp.zeros((), jnp.int32), "key": jax.random.key(0),
         }  # fmt: skip
 
@@ -93,10 +94,37 @@ def scores(workload, weights, moments, x, key=None):
             x = jax.nn.relu(x)
         elif kind == "flatten":
             x = x.reshape(len(x), -1)
+        elif kind in CELLS:
+            x = last_state(CELLS[kind], x, *w)
         elif kind == "dropout" and key is not None:
             x = jnp.where(jax.random.bernoulli(key, 1 - sizes[0], x.shape), x / (1 - sizes[0]), 0)
         new_moments.append(moving)
     return x, new_moments
+
+
+def lstm(states, x, recurrent, bias):
+    h, c = states
+    i, f, g, o = jnp.split(x + bias + h @ recurrent, 4, -1)
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    return (jax.nn.sigmoid(o) * jnp.tanh(c), c), None
+
+
+def gru(states, x, recurrent, bias):
+    (h,) = states
+    (xz, xr, xh), (z, r, q) = jnp.split(x + bias[0], 3, -1), jnp.split(h @ recurrent + bias[1], 3, -1)
+    z, r = jax.nn.sigmoid(xz + z), jax.nn.sigmoid(xr + r)
+    return (z * h + (1 - z) * jnp.tanh(xh + r * q),), None
+
+
+CELLS = {"lstm": (lstm, 2), "gru": (gru, 1)}  # and how many states
+
+
+def last_state(cell, x, kernel, recurrent, bias):
+    """The inputs' product once for all elements, then a scan along the sequence."""
+    (step, count), zeros = cell, jnp.zeros((len(x), len(recurrent)))
+    elements = jnp.swapaxes(x @ kernel, 0, 1)
+    states, _ = lax.scan(lambda states, e: step(states, e, recurrent, bias), (zeros,) * count, elements)
+    return states[0]
 
 
 def activated(x, name):

@@ -3,10 +3,11 @@
 import zlib
 
 import numpy as np
+from workloads import GATES
 
 
 def initial_weights(workload):
-    """A list of arrays for each layer: kernel and bias, or gamma, beta, mean and variance, or none."""
+    """A list of arrays for each layer, in Keras' order; recurrent layers have kernel, recurrent kernel and bias."""
     rng = np.random.default_rng(zlib.crc32(workload.name.encode()) + 1)
     return [_layer_weights(rng, kind, shape, *sizes) for kind, shape, sizes in with_input_shapes(workload)]
 
@@ -16,7 +17,7 @@ def with_input_shapes(workload):
     shape = workload.shape
     for kind, *sizes in workload.layers:
         yield kind, shape, sizes
-        if kind == "dense":
+        if kind == "dense" or kind in GATES:
             shape = (sizes[0],)
         elif kind == "conv":
             filters, window, _, padding = sizes
@@ -35,11 +36,19 @@ def _layer_weights(rng, kind, shape, *sizes):
     elif kind == "batch_norm":
         zeros, ones = np.zeros(shape[-1], np.float32), np.ones(shape[-1], np.float32)
         return [ones, zeros, zeros.copy(), ones.copy()]
+    elif kind in GATES:
+        width = GATES[kind] * sizes[0]
+        bias = np.zeros((2, width) if kind == "gru" else width, np.float32)
+        return [_uniform(rng, (shape[1], width)), _uniform(rng, (sizes[0], width)), bias]
     else:
         return []
+    return [_uniform(rng, kernel), np.zeros(kernel[-1], np.float32)]
+
+
+def _uniform(rng, kernel):
     taps = int(np.prod(kernel[:-2]))
-    bound = np.sqrt(6 / (taps * (kernel[-2] + kernel[-1])))  # Glorot and Bengio (2010), uniform
-    return [rng.uniform(-bound, bound, kernel).astype(np.float32), np.zeros(kernel[-1], np.float32)]
+    bound = np.sqrt(6 / (taps * (kernel[-2] + kernel[-1])))  # Glorot and Bengio (2010)
+    return rng.uniform(-bound, bound, kernel).astype(np.float32)
 
 
 def flat(weights):

@@ -7,6 +7,7 @@ from onnx import TensorProto, checker, helper, numpy_helper
 
 VERSION = onnxruntime.__version__
 OPSET, IR_VERSION = 17, 9
+BLOCKS = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2)}  # of Keras' kernels, in the order of ONNX
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": "Softmax"}
 
 
@@ -44,6 +45,17 @@ class Peer:
         return result
 
 
+def recurrent_arrays(kind, kernel, recurrent, bias):
+    """W, R and B as ONNX has them: one direction, blocks of units in its order, as rows."""
+    biases = bias if bias.ndim == 2 else np.stack([bias, np.zeros_like(bias)])
+
+    def ordered(array):
+        blocks = np.split(array, len(BLOCKS[kind]))
+        return np.concatenate([blocks[i] for i in BLOCKS[kind]])
+
+    return ordered(kernel.T)[None], ordered(recurrent.T)[None], np.concatenate([ordered(b) for b in biases])[None]
+
+
 def graph_file(workload, weights, rows):
     """The network for so many rows as the bytes of an ONNX file."""
     nodes, constants, name = [], [], "x"
@@ -52,9 +64,11 @@ def graph_file(workload, weights, rows):
         constants.append(numpy_helper.from_array(np.ascontiguousarray(array), f"c{len(constants)}"))
         return constants[-1].name
 
-    def node(kind, *inputs, **attributes):
-        nodes.append(helper.make_node(kind, [name, *inputs], [f"n{len(nodes)}"], **attributes))
-        return nodes[-1].output[0]
+    def node(kind, *inputs, unused=(), **attributes):
+        """The name of the first output but for the unused ones."""
+        outputs = [*unused, f"n{len(nodes)}"]
+        nodes.append(helper.make_node(kind, [name, *inputs], outputs, **attributes))
+        return outputs[-1]
 
     flattened = None  # (h, w, c) of what was flattened: the rows of the next kernel are in that order
     for (kind, shape, sizes), arrays in zip(with_input_shapes(workload), weights, strict=True):
@@ -78,11 +92,18 @@ def graph_file(workload, weights, rows):
             name = node("Relu")
         elif kind == "flatten":
             name, flattened = node("Flatten"), shape
+        elif kind in BLOCKS:
+            name = node("Transpose", perm=[1, 0, 2])  # elements before rows: the only layout that it runs
+            options = {"linear_before_reset": 1} if kind == "gru" else {}
+            matrices = map(constant, recurrent_arrays(kind, *arrays))
+            name = node(kind.upper(), *matrices, unused=[""], hidden_size=sizes[0], **options)
+            name = node("Squeeze", constant(np.int64([0])))
         if activation:
             name = node(ACTIVATIONS[activation])
     nodes[-1].output[0] = "y"
-    height_width, channels = workload.shape[:-1], workload.shape[-1]
-    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, channels, *height_width])
+    *sizes, channels = workload.shape
+    shape = [channels, *sizes] if len(sizes) == 2 else [*sizes, channels]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, *shape])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, workload.layers[-1][1]])
     graph = helper.make_graph(nodes, workload.name, [x], [y], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)

@@ -12,6 +12,8 @@ FASTER = {
     "cifar-conv": {"train": (2, ()), "fit": (2.5, ()), "forward": (1.5, ())},
     "cats-dogs": {"train": (2, ()), "fit": (2.5, ()), "forward": (1.5, ())},
     "vgg": {"train": (1.7, ()), "fit": (2, ()), "forward": (1.3, ())},
+    "mnist-lstm": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
+    "gru-100": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
 }
 MOST_SECONDS = {("mlp-128", "row"): 10e-6}  # of one call
 

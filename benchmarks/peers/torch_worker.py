@@ -6,6 +6,7 @@ from torch import nn
 from torch.nn import functional as F
 
 VERSION = torch.__version__
+BLOCKS = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}  # of Keras' recurrent kernels, in PyTorch's order
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh}
 
 
@@ -16,13 +17,34 @@ class Flatten(nn.Module):
         return x.permute(0, 2, 3, 1).flatten(1)
 
 
+class LastState(nn.Module):
+    """A recurrent layer's state behind the last element; as in Keras, an LSTM has one bias that is trained."""
+
+    def __init__(self, kind, inputs, units):
+        super().__init__()
+        self.blocks = BLOCKS[kind]
+        self.rnn = {"lstm": nn.LSTM, "gru": nn.GRU}[kind](inputs, units, batch_first=True)
+        self.rnn.bias_hh_l0.requires_grad = kind == "gru"
+
+    def forward(self, x):
+        return self.rnn(x)[0][:, -1]
+
+    def set_weights(self, kernel, recurrent, bias):
+        biases = bias if bias.ndim == 2 else torch.stack([bias, torch.zeros_like(bias)])
+        ours = self.rnn.weight_ih_l0, self.rnn.weight_hh_l0, self.rnn.bias_ih_l0, self.rnn.bias_hh_l0
+        for weight, theirs in zip(ours, (kernel.T, recurrent.T, *biases), strict=True):
+            parts = theirs.chunk(len(self.blocks))
+            weight.copy_(torch.cat([parts[i] for i in self.blocks]))
+
+
 class Peer:
     def __init__(self, workload, weights, x, y, variant, threads):
         torch.set_num_threads(threads)
         self.workload = workload
         self.net = network(workload).to(memory_format=torch.channels_last)
         self.set_weights(weights)
-        self.optimizer = torch.optim.Adam(self.net.parameters(), lr=1e-3, eps=1e-7, fused=True)
+        trained = [weight for weight in self.net.parameters() if weight.requires_grad]
+        self.optimizer = torch.optim.Adam(trained, lr=1e-3, eps=1e-7, fused=True)
         self.x = torch.from_numpy(x)
         self.y = torch.from_numpy(y).to(torch.float32 if workload.classes <= 2 else torch.int64)
         self.batch = self.x[: workload.batch], self.y[: workload.batch]
@@ -32,9 +54,12 @@ class Peer:
     def set_weights(self, weights):
         """Copy from Keras' layouts."""
         with torch.no_grad():
-            layers = [layer for layer in self.net if hasattr(layer, "weight")]
+            layers = [layer for layer in self.net if hasattr(layer, "weight") or isinstance(layer, LastState)]
             for layer, arrays in zip(layers, [arrays for arrays in weights if arrays], strict=True):
                 kernel, *others = (torch.from_numpy(array) for array in arrays)
+                if isinstance(layer, LastState):
+                    layer.set_weights(kernel, *others)
+                    continue
                 axes = {2: (1, 0), 4: (3, 2, 0, 1)}.get(kernel.ndim)
                 layer.weight.copy_(kernel.permute(axes) if axes else kernel)
                 layer.bias.copy_(others[0])
@@ -108,6 +133,9 @@ def modules(kind, shape, *sizes):
     elif kind == "conv":
         filters, window, activation, padding = sizes
         yield nn.Conv2d(shape[2], filters, window, padding=padding)
+    elif kind in BLOCKS:
+        yield LastState(kind, shape[1], sizes[0])
+        activation = None
     else:
         activation = None
         make = {

@@ -11,8 +11,8 @@ import numpy as np
 
 from fastnn.graph.program import apply
 from fastnn.ops import creation, elementwise, reduce
-from fastnn.ops.products import _matmul
 from fastnn.ops.primitive import Primitive
+from fastnn.ops.products import _matmul
 from fastnn.ops.shape import reshape
 
 

@@ -1,9 +1,9 @@
 """Recurrent steps to the last bit: numbers for which every sum is exact, and every gate is 0, 1 or -1.
 
 Behind large enough numbers the sigmoid is 0 or 1 and tanh -1 or 1 in float32.  So are the gates, and states stay
-whole numbers: inputs are odd multiples of 128, recurrent weights multiples of 256, no sum comes near 0.  On the way back
-the gradient is a polynomial of what was kept, which may be any whole numbers.  Rounding errors on other numbers are
-tested with the primitives.
+whole numbers: inputs are odd multiples of 128, recurrent weights multiples of 256, so no sum comes near 0.  On the
+way back the gradient is a polynomial of what was kept, which may be any whole numbers.  Rounding errors on other
+numbers are tested with the primitives.
 """
 
 import numpy as np
