@@ -2,6 +2,7 @@
 #define _POSIX_C_SOURCE 200809L /* clock_gettime */
 #define _DEFAULT_SOURCE         /* madvise */
 
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -54,11 +55,13 @@ double fnn_measure_peak(double seconds) {
 }
 
 double fnn_measure_bandwidth(size_t bytes, double seconds) {
-  char *from = malloc(bytes), *to = malloc(bytes);
+  /* One block: of two, the second lies 16 bytes behind the first modulo a page, where some memcpy are 15 times slower. */
+  char *from = bytes < SIZE_MAX / 2 ? malloc(2 * bytes) : NULL;
   double best = 0.0;
-  if (from != NULL && to != NULL) {
-    memset(from, 1, bytes), memset(to, 1, bytes); /* untouched memory would be one page of zeros, read from cache */
-    double end = fnn_clock() + seconds;           /* from now on: the first touch may take longer than that */
+  if (from != NULL) {
+    char *to = from + bytes;
+    memset(from, 1, 2 * bytes);         /* untouched memory would be one page of zeros, read from cache */
+    double end = fnn_clock() + seconds; /* from now on: the first touch may take longer than that */
     do {
       double start = fnn_clock();
       memcpy(to, from, bytes);
@@ -68,6 +71,5 @@ double fnn_measure_bandwidth(size_t bytes, double seconds) {
     } while (fnn_clock() < end);
   }
   free(from);
-  free(to);
   return best;
 }
