@@ -73,15 +73,18 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
   }
 }
 
-/* A function for each size of tile, and the table of them. */
-typedef void gemm_tile_function(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last);
+/* A function for each size of tile, which does `tiles` of them one below the other, and the table of these functions. */
+typedef void gemm_tile_function(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last,
+                                ptrdiff_t tiles);
 
-#define GEMM_FUNCTION(vectors, rows)                                                                                 \
-  static void gemm_##rows##x##vectors(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last) { \
-    if (last == FNN_LANES)                                                                                           \
-      gemm_tile(g, a, b, c, last, rows, vectors, 0);                                                                 \
-    else                                                                                                             \
-      gemm_tile(g, a, b, c, last, rows, vectors, 1);                                                                 \
+#define GEMM_FUNCTION(vectors, rows)                                                                               \
+  static void gemm_##rows##x##vectors(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last, \
+                                      ptrdiff_t tiles) {                                                           \
+    const ptrdiff_t a_step = rows * g->a_row, c_step = rows * g->c_row;                                            \
+    if (last == FNN_LANES)                                                                                         \
+      for (; tiles > 0; tiles--, a += a_step, c += c_step) gemm_tile(g, a, b, c, last, rows, vectors, 0);          \
+    else                                                                                                           \
+      for (; tiles > 0; tiles--, a += a_step, c += c_step) gemm_tile(g, a, b, c, last, rows, vectors, 1);          \
   }
 GEMM_TILES(GEMM_FUNCTION)
 
@@ -165,14 +168,10 @@ static void pack_b(const fnn_gemm *g, float *packed) {
 static void gemm_tiles_of(const fnn_gemm *g, const gemm_panel *p) {
   const ptrdiff_t tiles = (g->m + gemm_max_rows[p->vectors - 1] - 1) / gemm_max_rows[p->vectors - 1];
   const ptrdiff_t rows = g->m / tiles, longer = g->m % tiles;
-  const float *a = g->a;
+  const ptrdiff_t upper = longer * (rows + 1);
   float *c = g->c + p->j;
-  for (ptrdiff_t tile = 0; tile < tiles; tile++) {
-    const ptrdiff_t height = rows + (tile < longer);
-    gemm_tiles[p->vectors - 1][height - 1](g, a, g->b, c, p->last);
-    a += height * g->a_row;
-    c += height * g->c_row;
-  }
+  if (longer > 0) gemm_tiles[p->vectors - 1][rows](g, g->a, g->b, c, p->last, longer);
+  gemm_tiles[p->vectors - 1][rows - 1](g, g->a + upper * g->a_row, g->b, c + upper * g->c_row, p->last, tiles - longer);
 }
 
 /* One column of C over an A whose columns are contiguous, as a row: C' = B'.A', the same products and sums. */
