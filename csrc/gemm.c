@@ -16,10 +16,12 @@ enum {
   WIDE_PANEL = 64,     /* panels so wide are read where they are: their rows fill four cache lines each */
   PACKED_ROWS = 24,    /* fewer rows are not worth a copy of B, */
   PACKED_WORTH = 8192, /* nor are few rows where those of B lie close together: rows times their distance */
-  PACKED_A = 96,       /* rows of a transposed A that are copied at a time */
+  PACKED_A = 24,       /* rows of a transposed A that are copied at a time, whole tiles */
+  COLUMNS = 128,       /* of a block of B that is packed before they meet all rows of A */
   DEPTH = 512,         /* k of one pass: a panel of B so long stays in the second-level cache */
+  TILE_ROWS = 12,      /* chunks are whole tiles on most instruction sets */
   CHUNK_ROWS = 96,     /* a chunk has at least so many rows, or a panel of B is loaded for too few sums, */
-  CHUNK_COLUMNS = 64,  /* at least so many columns, for the same reason with A, */
+  CHUNK_COLUMNS = 64,  /* at least so many columns, for the same reason with A; twice both where A is copied too, */
   CHUNK_WORK = 20000,  /* takes at least so many nanoseconds, */
   MAX_CHUNKS = 32      /* and no more than so many are made of one matrix: 8 threads find enough */
 };
@@ -30,21 +32,27 @@ int fnn_gemm_packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t b_row) {
 }
 
 ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k, int b_transposed) {
-  const ptrdiff_t width = FNN_PACKED_COLUMNS + PACKED_A;
+  const ptrdiff_t width = COLUMNS + PACKED_A;
   return m < PACKED_ROWS && !b_transposed ? 0 : fnn_multiply(fnn_min(k, DEPTH), width * (ptrdiff_t)sizeof(float));
 }
 
-/* Of a transposed A the elements that meet one row of B lie side by side, and the next far away: blocks of them are
- * copied for the same reason as B. */
+/* Of a transposed A the elements that meet one row of B lie side by side, and the next far away: blocks of few rows are
+ * copied for the same reason as B, so that they stay in the first-level cache. */
 static void gemm_blocks_of_a(const fnn_gemm *g, float *packed) {
   fnn_gemm block = *g;
+  block.a = packed;
+  block.a_col = PACKED_A;
   for (ptrdiff_t i = 0; i < g->m; i += PACKED_A) {
+    const float *a = g->a + i;
     block.m = fnn_min(PACKED_A, g->m - i);
-    for (ptrdiff_t l = 0; l < g->k; l++)
-      memcpy(packed + l * block.m, g->a + i + l * g->a_col, (size_t)block.m * sizeof(float));
-    block.a = packed;
-    block.a_col = block.m;
     block.c = g->c + i * g->c_row;
+    for (ptrdiff_t l = 0; l < g->k; l++, a += g->a_col) {
+      float *to = packed + l * PACKED_A;
+      if (block.m == PACKED_A)
+        memcpy(to, a, PACKED_A * sizeof(float)); /* of a size that the compiler knows: no call */
+      else
+        memcpy(to, a, (size_t)block.m * sizeof(float));
+    }
     fnn_kernel->gemm(&block);
   }
 }
@@ -53,13 +61,13 @@ static void gemm_blocks_of_a(const fnn_gemm *g, float *packed) {
 static void gemm_packed(const fnn_gemm *g, float *scratch) {
   fnn_gemm block = *g;
   block.packed = scratch;
-  for (ptrdiff_t j = 0; j < g->n; j += FNN_PACKED_COLUMNS) {
-    block.n = fnn_min(FNN_PACKED_COLUMNS, g->n - j);
+  for (ptrdiff_t j = 0; j < g->n; j += COLUMNS) {
+    block.n = fnn_min(COLUMNS, g->n - j);
     block.b = g->b + j * (g->b_transposed ? g->b_row : 1);
     block.c = g->c + j;
     fnn_kernel->pack_b(&block, scratch);
     if (g->a_row == 1 && g->a_col > PACKED_A)
-      gemm_blocks_of_a(&block, scratch + g->k * FNN_PACKED_COLUMNS);
+      gemm_blocks_of_a(&block, scratch + g->k * COLUMNS);
     else
       fnn_kernel->gemm(&block);
   }
@@ -113,14 +121,15 @@ static double matmul_work(const fnn_step *step) {
 
 static matmul_cut cut_matmul(const fnn_step *step) {
   const fnn_matmul_dims *d = (const fnn_matmul_dims *)step->dim;
+  const int copies = d->a_row == 1 && d->a_col > PACKED_A ? 2 : 1; /* A is transposed */
   matmul_cut cut = {fnn_max(d->m, 1), fnn_max(d->n, 1), 1, 1, 1};
   double work = matmul_work(step);
   for (int chunks = 1; work >= 2 * CHUNK_WORK && chunks < MAX_CHUNKS; work /= 2, chunks *= 2) {
-    const int rows = cut.rows >= 2 * CHUNK_ROWS, columns = cut.columns >= 2 * CHUNK_COLUMNS;
+    const int rows = cut.rows >= 2 * copies * CHUNK_ROWS, columns = cut.columns >= 2 * copies * CHUNK_COLUMNS;
     if (columns && (!rows || cut.rows < 4 * cut.columns))
       cut.columns = fnn_ceil_div(cut.columns, 2 * CHUNK_COLUMNS) * CHUNK_COLUMNS;
     else if (rows)
-      cut.rows = fnn_ceil_div(cut.rows, 2);
+      cut.rows = fnn_ceil_div(cut.rows, 2 * TILE_ROWS) * TILE_ROWS;
     else
       break;
   }
