@@ -3,6 +3,7 @@
 #
 #   make demo        train on handwritten digits, draw demo/digits.png (under two minutes the first time)
 #   make test        the quick tests            make test-slow   the others
+#   make test-keras  random models in Keras and here, compared number by number
 #   make bench       the benchmarks             make lint        formatting, style, types
 #   make bench-peers the same models in other libraries, which go into .venv-peers (several GB)
 #   make bench-matmul   products of dense layers beside NumPy, PyTorch and BLIS, from the same place
@@ -15,12 +16,13 @@ PYTHON ?= python3
 ARGS ?=
 VENV := .venv
 PEERS := .venv-peers
+KERAS := .venv-keras
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip -qq --disable-pip-version-check
 BUILD_INPUTS := setup.py pyproject.toml \
     $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h fastnn/engine/*.pyx fastnn/engine/*.pxd)
 
-.PHONY: demo test test-slow bench bench-peers bench-matmul ladder lint clean
+.PHONY: demo test test-slow test-keras bench bench-peers bench-matmul ladder lint clean
 
 demo: $(VENV)/extras-plots
 	$(RUN) examples/demo.py --out demo $(ARGS)
@@ -30,6 +32,9 @@ test: $(VENV)/extras-test,plots
 
 test-slow: $(VENV)/extras-test,plots
 	$(RUN) -m pytest -q -m slow $(ARGS)
+
+test-keras: $(KERAS)/ready
+	$(KERAS)/bin/python tests/against_keras/run.py $(ARGS)
 
 bench: $(VENV)/extras-benchmarks
 	$(RUN) -m pytest -q benchmarks $(ARGS)
@@ -47,7 +52,7 @@ lint: $(VENV)/extras-dev
 	$(RUN) -m pre_commit run --all-files
 
 clean:
-	rm -rf $(VENV) $(PEERS) build dist demo fastnn_cpu.egg-info fastnn/engine/native.c fastnn/engine/native.*.so
+	rm -rf $(VENV) $(PEERS) $(KERAS) build dist demo fastnn_cpu.egg-info fastnn/engine/native.c fastnn/engine/native.*.so
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 # The marker of a set of extras: their packages are installed. fastnn itself is there already, so pip only adds them.
@@ -55,10 +60,18 @@ $(VENV)/extras-%: $(VENV)/built
 	$(PIP) install 'fastnn-cpu[$*]'
 	@touch '$@'
 
-# Never a file: fastnn is built anew beside the other libraries if it has changed.
-.PHONY: $(PEERS)/ready
+# Never files: fastnn is built anew beside the other libraries if it has changed.
+.PHONY: $(PEERS)/ready $(KERAS)/ready
 $(PEERS)/ready: $(PEERS)/peers
 	@$(MAKE) --no-print-directory VENV=$(PEERS) $(PEERS)/built
+$(KERAS)/ready: $(KERAS)/keras
+	@$(MAKE) --no-print-directory VENV=$(KERAS) $(KERAS)/built
+
+# The marker of Keras, on JAX, its smallest backend.
+$(KERAS)/keras: tests/against_keras/requirements.txt
+	@$(MAKE) --no-print-directory VENV=$(KERAS) $(KERAS)/made
+	$(KERAS)/bin/python -m pip -qq --disable-pip-version-check install -r $<
+	@touch $@
 
 # The marker of the other libraries, each installed by itself: one that this machine cannot have is left out.
 $(PEERS)/peers: benchmarks/peers/requirements.txt
