@@ -210,5 +210,20 @@ def test_gamma_beta_binomial(draw, mean, variance):
     assert abs(x.var() / variance - 1) < 0.1
     with pytest.raises(ValueError, match="floating"):
         draw(dtype="int32")
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_gamma_and_beta_in_programs(engine):
+    """Distributions whose distribution functions are known: Gamma(1), Beta(a, 1) = U**(1/a), the arc sine law."""
+    values = in_program(lambda: random.gamma((N,), 1.0), engine)
+    assert distance(values, lambda x: 1 - math.exp(-x)) < 1.95
+    values = in_program(lambda: random.gamma((N,), 3.0), engine)
+    assert distance(values, lambda x: 1 - math.exp(-x) * (1 + x + x * x / 2)) < 1.95
+    values = in_program(lambda: random.beta((N,), 2.5, 1.0), engine)
+    assert distance(values, lambda x: x**2.5) < 1.95
+    values = in_program(lambda: random.beta((N,), 0.5, 0.5), engine)
+    assert distance(values, lambda x: 2 / math.pi * math.asin(math.sqrt(x))) < 1.95
+    values = in_program(lambda: random.beta((N,), 0.001, 0.001), engine)
+    assert abs(values.mean() - 0.5) < 5 * 0.5 / math.sqrt(N) and ((values < 1e-3) | (values > 1 - 1e-3)).mean() > 0.95
     with Program(), pytest.raises(ValueError, match="traced program"):
-        draw()
+        random.binomial((2,), 3, 0.5)

@@ -61,7 +61,9 @@ class Node:
 
         def output(leaf):
             history = History(operation, len(operation._inbound_nodes), next(count))
-            return Tensor(None, leaf.shape, leaf.dtype, "declared", history, operation.name)
+            tensor = Tensor(None, leaf.shape, leaf.dtype, "declared", history, operation.name)
+            tensor.mask = leaf.mask
+            return tensor
 
         self.outputs = map_structure(output, shapes)
         operation._inbound_nodes.append(self)
@@ -78,10 +80,10 @@ def node_of(tensor):
 
 
 class Sized:
-    """Shape and dtype of an output not made yet."""
+    """Shape and dtype of an output not made yet, and of its mask, if it will carry one."""
 
-    def __init__(self, shape, dtype):
-        self.shape, self.dtype = shape, dtype
+    def __init__(self, shape, dtype, mask=None):
+        self.shape, self.dtype, self.mask = shape, dtype, mask
 
 
 def record(operation, args, kwargs):
@@ -93,14 +95,16 @@ def inferred(operation, args, kwargs):
     """Shapes and dtypes of what a call gives, with None where a size follows from an unknown one."""
     first = _traced(operation, args, kwargs, UNKNOWN[0])
     if all(None not in t.shape for t in leaves((args, kwargs)) if is_declared(t)):
-        return map_structure(lambda t: Sized(t.shape, t.dtype), first)
+        return map_structure(lambda t: _merged(t, t), first)
     second = iter(leaves(_traced(operation, args, kwargs, UNKNOWN[1])))
+    return map_structure(lambda t: _merged(t, next(second)), first)
 
-    def merged(tensor):
-        sizes = zip(tensor.shape, next(second).shape, strict=True)
-        return Sized(tuple(m if m == n else None for m, n in sizes), tensor.dtype)
 
-    return map_structure(merged, first)
+def _merged(a, b):
+    """What two traces with different sizes for None have in common."""
+    sizes = zip(a.shape, b.shape, strict=True)
+    mask = None if a.mask is None else _merged(a.mask, b.mask)
+    return Sized(tuple(m if m == n else None for m, n in sizes), a.dtype, mask)
 
 
 def _traced(operation, args, kwargs, unknown):
@@ -111,9 +115,14 @@ def _traced(operation, args, kwargs, unknown):
             if not is_declared(value):
                 return value
             if id(value) not in known:
-                shape = [unknown if n is None else n for n in value.shape]
-                known[id(value)] = program.input(shape, program_dtype(value.dtype))
+                known[id(value)] = made(value, program_dtype(value.dtype))
             return known[id(value)]
+
+        def made(value, dtype):
+            tensor = program.input([unknown if n is None else n for n in value.shape], dtype)
+            if value.mask is not None:
+                tensor.mask = made(value.mask, "bool")
+            return tensor
 
         outputs = operation(*map_structure(traced, args), **map_structure(traced, kwargs))
         return map_structure(lambda t: t if isinstance(t, Tensor) else program.tensor(t), outputs)

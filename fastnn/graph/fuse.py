@@ -9,6 +9,7 @@ one computes it again (a dropout mask costs less than the memory it would take).
 
 from fastnn.ops.elementwise import Elementwise, RandomUniform
 
+MAX_AGAIN = 32  # instructions that computing a random value again may take
 MAX_READS = 16  # tensors that one node reads; the bytecode is cut in two where operands or registers run out
 
 
@@ -53,15 +54,17 @@ def live_instructions(program):
 
 
 def free_values(instructions):
-    """ids of the tensors made of random numbers and constants alone, each with its own shape throughout."""
-    free = set()
+    """ids of the tensors made of few random numbers and constants alone, each with its own shape throughout."""
+    free = {}  # id of a tensor -> instructions that make it
     for instruction in instructions:
         (first, *_), shape = instruction.outputs, instruction.outputs[0].shape
         if is_elementwise(instruction) and all(
             (t.kind == "constant" and t.size == 1) or (id(t) in free and t.shape == shape) for t in instruction.inputs
         ):
-            free.add(id(first))
-    return free
+            effort = 1 + sum(free.get(id(t), 0) for t in instruction.inputs)
+            if effort <= MAX_AGAIN:
+                free[id(first)] = effort
+    return set(free)
 
 
 class _Fuser:

@@ -125,6 +125,14 @@ class Lowering:
         try:
             code, operands = build_code(node, [], stores, self.free)
         except TooManyRegistersError:
+            if len(body) == 1:  # random values that are computed again take too many: let them be stored
+                again = [t for t in body[0].inputs if id(t) in self.free]
+                self.free.difference_update(map(id, again))
+                self.needed.update(map(id, again))
+                for t in again:
+                    self.elementwise([t.producer])
+                self.elementwise(body)
+                return
             half = len(body) // 2
             crossing = {id(t) for i in body[half:] for t in i.inputs} & made
             self.needed |= crossing

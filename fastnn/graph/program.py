@@ -118,13 +118,15 @@ class Tensor(Arithmetic):
         ``"input"``, ``"variable"`` (data is the Variable), ``"constant"`` (data is an array), ``"counter"`` (data is
         the Variable that counts the runs), ``"result"`` (data is the Instruction that makes it) or ``"declared"`` (part
         of a model being put together, see graph/declaration.py; data tells where it comes from).
+    mask : Tensor or None
+        Which elements of a sequence are there, see graph/masks.py.
     """
 
-    __slots__ = ("data", "dtype", "kind", "name", "program", "shape")
+    __slots__ = ("data", "dtype", "kind", "mask", "name", "program", "shape")
 
     def __init__(self, program, shape, dtype, kind, data=None, name=""):
         self.program, self.shape, self.dtype = program, tuple(None if n is None else int(n) for n in shape), dtype
-        self.kind, self.data, self.name = kind, data, name
+        self.kind, self.data, self.name, self.mask = kind, data, name, None
 
     @property
     def producer(self):
@@ -133,6 +135,10 @@ class Tensor(Arithmetic):
     @property
     def _keras_history(self):
         return self.data if self.kind == "declared" else None
+
+    @property
+    def _keras_mask(self):
+        return None if self.kind == "declared" else self.mask  # there only its shape is known
 
     def __repr__(self):
         return f"<Tensor {self.name or self.kind} shape={self.shape} dtype={self.dtype}>"
@@ -181,7 +187,6 @@ class Program:
         self.counter = None
         self.random_streams = 0
         self.losses = []  # scalar tensors from add_loss and activity regularizers
-        self.masks = {}  # id of a tensor -> bool tensor: which elements of a sequence are present
         self.scopes = []
         self._variables = {}
         self._constants = {}

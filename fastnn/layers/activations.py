@@ -17,6 +17,8 @@ class ReLU(Layer):
     negative_slope, threshold : float
     """
 
+    supports_masking = True
+
     def __init__(self, max_value=None, negative_slope=0.0, threshold=0.0, **kwargs):
         super().__init__(**kwargs)
         for what, value in (("max_value", max_value), ("negative_slope", negative_slope), ("threshold", threshold)):
@@ -43,6 +45,8 @@ class ReLU(Layer):
 class LeakyReLU(Layer):
     """x where positive, negative_slope * x elsewhere."""
 
+    supports_masking = True
+
     def __init__(self, negative_slope=0.3, **kwargs):
         negative_slope = kwargs.pop("alpha", negative_slope)
         super().__init__(**kwargs)
@@ -60,6 +64,8 @@ class LeakyReLU(Layer):
 @registry.register("layer")
 class ELU(Layer):
     """x where positive, alpha * (exp(x) - 1) elsewhere."""
+
+    supports_masking = True
 
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
@@ -82,6 +88,8 @@ class PReLU(Layer):
     shared_axes : int or list of int, optional
         Axes (counted from 1) along which alpha is one number.
     """
+
+    supports_masking = True
 
     def __init__(
         self, alpha_initializer="Zeros", alpha_regularizer=None, alpha_constraint=None, shared_axes=None, **kwargs
@@ -116,21 +124,34 @@ class PReLU(Layer):
 
 @registry.register("layer")
 class Softmax(Layer):
-    """exp(x) / sum(exp(x)) along an axis.
+    """exp(x) / sum(exp(x)) along an axis; elements whose mask is False count as missing and give 0.
 
     Parameters
     ----------
     axis : int or list of int
     """
 
+    supports_masking = True
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
 
     def call(self, inputs, mask=None):
-        if mask is not None:
-            inputs = inputs + (1.0 - ops.cast(mask, inputs.dtype)) * -3e38
-        return ops.softmax(inputs, axis=self.axis)
+        if mask is None:
+            return ops.softmax(inputs, axis=self.axis)
+        self._check_mask(mask.shape, inputs.shape)
+        present = mask if mask.dtype == "bool" else mask > 0.5
+        y = ops.softmax(ops.where(present, inputs, -1e9), axis=self.axis)
+        return ops.where(present, y, 0.0)
+
+    def _check_mask(self, mask, shape):
+        pairs = zip(reversed(mask), reversed(shape), strict=False)
+        if len(mask) > len(shape) or any(m not in (1, n) for m, n in pairs):
+            raise ValueError(
+                f"{self}: a mask of shape {tuple(mask)} does not broadcast to inputs of shape {tuple(shape)}: for "
+                'masks of sequences use Activation("softmax")'
+            )
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}

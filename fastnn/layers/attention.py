@@ -5,12 +5,13 @@ import math
 import numpy as np
 
 from fastnn import ops, random
+from fastnn.graph.masks import carry
 from fastnn.layers.core import positive_integer
 from fastnn.layers.embedding import EinsumDense
 from fastnn.layers.layer import Layer
 from fastnn.saving import registry
 
-_EXCLUDED = -1e9
+_EXCLUDED = 1e9  # taken from the scores of values that must not be seen
 
 
 @registry.register("layer")
@@ -58,10 +59,12 @@ class Attention(Layer):
         query, value, key = (*inputs, inputs[1])[:3] if len(inputs) == 2 else inputs
         scores = self.scores(query, key)
         query_mask, value_mask = (*(mask or ()), None, None)[:2]
-        if value_mask is not None:
-            scores = ops.where(ops.expand_dims(value_mask, -2), scores, _EXCLUDED)
+        seen = None if value_mask is None else ops.expand_dims(value_mask, -2)
         if use_causal_mask:
-            scores = ops.where(np.tril(np.ones(scores.shape[-2:], bool)), scores, _EXCLUDED)
+            earlier = np.tril(np.ones(scores.shape[-2:], bool))
+            seen = earlier if seen is None else ops.logical_and(seen, earlier)
+        if seen is not None:
+            scores = ops.where(seen, scores, scores - _EXCLUDED)
         weights = ops.softmax(scores)
         if training and self.dropout > 0:
             weights = random.dropout(weights, self.dropout, None, self.generator)
@@ -69,6 +72,9 @@ class Attention(Layer):
         if query_mask is not None:
             y = y * ops.cast(ops.expand_dims(query_mask, -1), y.dtype)
         return (y, weights) if return_attention_scores else y
+
+    def compute_mask(self, inputs, mask=None):
+        return mask[0] if mask is not None else None
 
     def get_config(self):
         return {
@@ -105,6 +111,8 @@ class AdditiveAttention(Attention):
 class _Heads(Layer):
     """What multi-head layers share: projections to heads and back, masks, dropout."""
 
+    supports_masking = True
+
     def __init__(
         self, dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer,
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate,
@@ -122,7 +130,6 @@ class _Heads(Layer):
         self.kernel_constraint = registry.get("constraint", kernel_constraint)
         self.bias_constraint = registry.get("constraint", bias_constraint)
         self.generator = random.SeedGenerator(seed) if dropout > 0 else None
-        self.supports_masking = True
 
     def projection(self, equation, shape, name, bias_axes, activation=None):
         """A dense layer from or to the heads, with the layer's own initializers, regularizers, constraints."""
@@ -138,13 +145,19 @@ class _Heads(Layer):
             self.build(*((None, *x.shape[1:]) for x in (query, value, value if key is None else key)))
         return super().__call__(query, value, *args, **kwargs)
 
-    def attend(self, query, key, value, mask, training):
-        """(output, weights) for heads side by side: query (n, t, h, k), key (n, s, h, k), value (n, s, h, v)."""
+    def attend(self, query, key, value, mask, training, with_weights):
+        """(output, weights) for heads side by side: query (n, t, h, k), key (n, s, h, k), value (n, s, h, v).
+
+        A query that sees nothing gets the mean of all values, but where dropout or the user looks at the weights: there
+        they are zeros.  Keras has two ways to compute these cases.
+        """
         scores = ops.einsum("btnh,bsnh->bnts", query * (1.0 / math.sqrt(query.shape[-1])), key)
         if mask is not None:
             mask = ops.expand_dims(mask, 1) if mask.ndim == 3 else mask
             scores = ops.where(mask, scores, -3e38)
         weights = ops.softmax(scores)
+        if mask is not None and (with_weights or self.dropout > 0):
+            weights = ops.where(mask, weights, 0.0)
         kept = weights
         if training and self.dropout > 0:
             kept = random.dropout(weights, self.dropout, None, self.generator)
@@ -255,10 +268,12 @@ class MultiHeadAttention(_Heads):
         return_attention_scores=False, training=None, use_causal_mask=False,
     ):  # fmt: skip
         mask = self.mask_of(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
+        for x in (query, value, value if key is None else key):
+            carry(x, None)  # as in Keras: whoever is called on these later sees no mask, a sum with the output neither
         q, k, v = self.query_dense(query), self.key_dense(value if key is None else key), self.value_dense(value)
-        y, weights = self.attend(q, k, v, mask, training)
+        y, weights = self.attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
-            y = y * self.gate_dense(query)
+            y = y * self.gate_dense.call(query)
         y = self.output_dense(y)
         return (y, weights) if return_attention_scores else y
 
@@ -317,11 +332,12 @@ class GroupedQueryAttention(_Heads):
     ):  # fmt: skip
         mask = self.mask_of(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
         group = self.num_query_heads // self.num_key_value_heads
-        k = ops.repeat(self.key_dense(value if key is None else key), group, 2)
-        v = ops.repeat(self.value_dense(value), group, 2)
-        y, weights = self.attend(self.query_dense(query), k, v, mask, training)
+        q = self.query_dense.call(query)  # without what calls do with masks, which have been used
+        k = ops.repeat(self.key_dense.call(value if key is None else key), group, 2)
+        v = ops.repeat(self.value_dense.call(value), group, 2)
+        y, weights = self.attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
-            y = y * self.gate_dense(query)
+            y = y * self.gate_dense.call(query)
         y = self.output_dense(y)
         return (y, weights) if return_attention_scores else y
 

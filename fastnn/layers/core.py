@@ -1,5 +1,7 @@
 """Dense, activation, input and user-function layers."""
 
+import inspect
+
 import numpy as np
 
 from fastnn import ops
@@ -91,6 +93,8 @@ class Dense(WeightedLayer):
     Input of shape (n, ..., k), output (n, ..., units); weights: kernel (k, units), bias (units,).
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         units,
@@ -157,6 +161,8 @@ def positive_integer(value, what):
 class Identity(Layer):
     """The input as it is."""
 
+    supports_masking = True
+
     def call(self, inputs):
         return inputs
 
@@ -169,6 +175,8 @@ class Activation(Layer):
     ----------
     activation : str or callable
     """
+
+    supports_masking = True
 
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
@@ -191,13 +199,27 @@ class InputLayer(Layer):
         Without the batch axis.
     batch_size : int, optional
     dtype : str, optional
+    batch_shape : tuple of int, optional
+        In place of shape, with the batch axis.
+    input_tensor : KerasTensor, optional
+        Whose shape and dtype the input takes.
+    sparse, ragged, optional : bool
+        Only False.
     """
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, batch_shape=None, name=None, **kwargs):
-        if kwargs.pop("sparse", None) or kwargs.pop("ragged", None):
+    supports_masking = True
+
+    def __init__(
+        self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, input_tensor=None,
+        optional=False, name=None, **kwargs,
+    ):  # fmt: skip
+        if sparse or ragged:
             raise ValueError("InputLayer: sparse and ragged inputs are not offered: pass dense arrays")
-        if kwargs.pop("optional", None):
-            raise ValueError("InputLayer: optional inputs are not offered")
+        if optional:
+            raise ValueError("InputLayer: optional inputs are not offered: make a model for each set of inputs")
+        if input_tensor is not None:
+            _check_agrees(input_tensor, shape, batch_size, batch_shape, dtype)
+            shape, batch_shape, dtype = None, input_tensor.shape, input_tensor.dtype
         super().__init__(name=name, dtype=dtype, **kwargs)
         if (shape is None) == (batch_shape is None):
             raise ValueError("InputLayer: give shape (without the batch axis) or batch_shape, one of the two")
@@ -232,13 +254,30 @@ class InputLayer(Layer):
         }  # fmt: skip
 
 
+def _check_agrees(tensor, shape, batch_size, batch_shape, dtype):
+    """Raise for an input that shall be like a tensor and have another shape or dtype."""
+    if getattr(tensor, "kind", None) != "declared":
+        raise ValueError(
+            f"Input: tensor must begin with Input(...) itself, received {type(tensor).__name__}: "
+            "pass arrays to the model"
+        )
+    asked = batch_shape if batch_shape is not None else None if shape is None else (batch_size, *_sizes(shape))
+    if (asked is not None and tuple(asked) != tensor.shape) or dtype not in (None, tensor.dtype):
+        raise ValueError(
+            f"Input: the tensor has shape {tensor.shape} and dtype {tensor.dtype}: leave shape and dtype out"
+        )
+
+
 def _sizes(shape):
     if isinstance(shape, int):
         raise ValueError(f"Input: shape must be a tuple such as ({shape},), received {shape}")
     return tuple(shape)
 
 
-def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):  # noqa: N802, Keras' name
+def Input(  # noqa: N802, Keras' name
+    shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, name=None, tensor=None,
+    optional=False,
+):  # fmt: skip
     """The declared input of a model; first in a `Sequential`, or called on by layers.
 
     Parameters
@@ -250,6 +289,10 @@ def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):
     batch_shape : tuple of int, optional
         In place of shape, with the batch axis.
     name : str, optional
+    tensor : KerasTensor, optional
+        Gives the input its shape and dtype.
+    sparse, ragged, optional : bool
+        Only False: inputs are dense arrays, and none may be missing.
 
     Returns
     -------
@@ -257,7 +300,7 @@ def Input(shape=None, batch_size=None, dtype=None, batch_shape=None, name=None):
         Layers and functions of `fastnn.ops` called on it give further ones; ``Model(inputs, outputs)`` makes a model
         of them.
     """
-    return InputLayer(shape, batch_size, dtype, batch_shape, name).output
+    return InputLayer(shape, batch_size, dtype, sparse, ragged, batch_shape, tensor, optional, name).output
 
 
 @registry.register("layer")
@@ -271,8 +314,10 @@ class Lambda(Layer):
     function : callable
     output_shape : tuple, optional
         Accepted as in Keras; the shape follows from tracing.
+    mask : callable or array, optional
+        The mask of the output, or ``mask(inputs, mask)``, which gives it.
     arguments : dict, optional
-        Keyword arguments of the function.
+        Keyword arguments of the function.  It gets ``mask`` and ``training`` too, if it has such arguments.
     """
 
     def __init__(self, function, output_shape=None, mask=None, arguments=None, **kwargs):
@@ -280,13 +325,21 @@ class Lambda(Layer):
         if not callable(function):
             raise TypeError(f"Lambda: expected a function, received {function!r}")
         self.function, self.arguments, self.output_shape_given = function, arguments or {}, output_shape
+        self.mask = mask
+        self.supports_masking = mask is not None
 
-    def call(self, inputs):
-        return self.function(inputs, **self.arguments)
+    def call(self, inputs, mask=None, training=None):
+        taken = inspect.getfullargspec(self.function).args
+        offered = {"mask": mask, "training": training}
+        return self.function(inputs, **self.arguments, **{k: v for k, v in offered.items() if k in taken})
+
+    def compute_mask(self, inputs, mask=None):
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
 
     def get_config(self):
         return {
             **super().get_config(),
             "function": registry.serialize(self.function),
+            **({} if self.mask is None else {"mask": registry.serialize(self.mask)}),
             "arguments": self.arguments,
         }

@@ -3,8 +3,9 @@
 import re
 
 from fastnn import ops
+from fastnn.graph.masks import carry
 from fastnn.layers.core import WeightedLayer, positive_integer
-from fastnn.layers.layer import Layer
+from fastnn.layers.layer import Layer, dtype_name
 from fastnn.saving import registry
 
 
@@ -40,7 +41,7 @@ class Embedding(Layer):
         self.embeddings_initializer = registry.get("initializer", embeddings_initializer)
         self.embeddings_regularizer = registry.get("regularizer", embeddings_regularizer)
         self.embeddings_constraint = registry.get("constraint", embeddings_constraint)
-        self.mask_zero = self.supports_masking = bool(mask_zero)
+        self.mask_zero = bool(mask_zero)
         if weights is not None:
             self.build()
             self.set_weights(weights if isinstance(weights, list) else [weights])
@@ -66,6 +67,64 @@ class Embedding(Layer):
             "embeddings_constraint": registry.serialize(self.embeddings_constraint),
             "mask_zero": self.mask_zero, "quantization_config": None,
         }  # fmt: skip
+
+
+@registry.register("layer")
+class ReversibleEmbedding(Embedding):
+    """An `Embedding` that also goes back, from vectors to one logit for each row of the table (arXiv 1608.05859).
+
+    Parameters
+    ----------
+    input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero :
+        As of `Embedding`.
+    tie_weights : bool
+        Back by the transposed table; else by a kernel of its own.
+    reverse_dtype : str, optional
+        Float type of the way back.
+    logit_soft_cap : float, optional
+        Logits become ``tanh(logits / cap) * cap``.
+
+    Call it with ``reverse=True`` to go back: (n, ..., output_dim) to (n, ..., input_dim).
+
+    Weights: embeddings (input_dim, output_dim); reverse_embeddings (output_dim, input_dim) unless tied.
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self, input_dim, output_dim, tie_weights=True, embeddings_initializer="uniform", embeddings_regularizer=None,
+        embeddings_constraint=None, mask_zero=False, reverse_dtype=None, logit_soft_cap=None, **kwargs,
+    ):  # fmt: skip
+        super().__init__(
+            input_dim, output_dim, embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero,
+            **kwargs,
+        )  # fmt: skip
+        self.tie_weights, self.logit_soft_cap = tie_weights, logit_soft_cap
+        self.reverse_dtype = reverse_dtype if reverse_dtype is None else dtype_name(reverse_dtype)
+
+    def build(self, input_shape=None):
+        super().build(input_shape)
+        if not self.tie_weights:
+            shape = (self.output_dim, self.input_dim)
+            self.reverse_embeddings = self.add_weight(shape, self.embeddings_initializer, name="reverse_embeddings")
+
+    def call(self, inputs, reverse=False):
+        if not reverse:
+            rows = super().call(inputs)
+            carry(rows, super().compute_mask(inputs))
+            return rows
+        kernel = ops.transpose(self.embeddings) if self.tie_weights else self.reverse_embeddings
+        if self.reverse_dtype is not None:
+            inputs, kernel = ops.cast(inputs, self.reverse_dtype), ops.cast(kernel, self.reverse_dtype)
+        logits = ops.matmul(inputs, kernel)
+        return logits if self.logit_soft_cap is None else ops.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+
+    def compute_mask(self, inputs, mask=None):
+        """None: rows carry their mask already, logits have none."""
+
+    def get_config(self):
+        names = ("tie_weights", "reverse_dtype", "logit_soft_cap")
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 
 
 @registry.register("layer")

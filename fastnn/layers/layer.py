@@ -9,6 +9,7 @@ import numpy as np
 
 from fastnn import activations, config, constraints, initializers, regularizers  # noqa: F401, they fill the registry
 from fastnn.graph import declaration
+from fastnn.graph.masks import carry, carrying, mask_of
 from fastnn.graph.program import Arithmetic, Tensor, current_program, eager
 from fastnn.naming import unique_name
 from fastnn.saving import budget, registry
@@ -33,7 +34,15 @@ class Layer:
     autocast : bool
         Accepted as in Keras.
     name : str, optional
+
+    Attributes
+    ----------
+    supports_masking : bool
+        Whether the output carries a mask: what `compute_mask` gives, by default the mask of the input.  True for
+        layers that define `compute_mask`.
     """
+
+    supports_masking = False
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls)
@@ -44,6 +53,8 @@ class Layer:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = _remembering_shape(cls.__dict__["build"])
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
         self._declared_shape = _declared_shape(type(self).__name__, kwargs)
@@ -55,7 +66,6 @@ class Layer:
         self.activity_regularizer = registry.get("regularizer", activity_regularizer)
         self._trainable, self.built, self.autocast = bool(trainable), False, autocast
         self.dtype = dtype_name(dtype)
-        self.supports_masking = False
         self._own_trainable, self._own_frozen, self._losses = [], [], []
         self._build_shapes = None
         self._inbound_nodes = []  # calls on declared tensors
@@ -277,27 +287,62 @@ class Layer:
         _context.training = training
         self._losses = []
         program = current_program() or _program_in(args)
-        mask = program.masks.get(id(first)) if program is not None else None
-        if mask is not None and "mask" not in kwargs and _accepts(type(self), "mask"):
-            kwargs["mask"] = mask
+        masks, masked = self._take_masks(first, args, kwargs)
         try:
             with _path_scope(self.name), program.scope(self.name) if program else contextlib.nullcontext():
                 outputs = self.call(*args, **kwargs)
+                if outputs is None:
+                    raise ValueError(f"{self}: call() returned None: let it return a tensor")
+                self._give_masks(first, outputs, masks, masked)
         finally:
             _context.training = outermost
-        if outputs is None:
-            raise ValueError(f"{self}: call() returned None: let it return a tensor")
-        if program is not None and isinstance(outputs, Tensor):
-            mask = self.compute_mask(first, mask)
-            if mask is not None:
-                program.masks[id(outputs)] = mask
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs) / first.shape[0])
         return outputs
 
     def compute_mask(self, inputs, previous_mask):
-        """The mask of the output: that of the input for layers with ``supports_masking``, else None."""
-        return previous_mask if self.supports_masking else None
+        """The mask of the output, for layers with ``supports_masking``: that of the input, unless defined otherwise."""
+        return previous_mask
+
+    def _take_masks(self, first, args, kwargs):
+        """(masks of the first argument, whether any argument carries one); call() gets those that it asks for.
+
+        As in Keras: ``mask`` where one argument alone holds tensors, else ``query_mask`` for ``query``, and so on.
+        """
+        if not any(mask_of(x) is not None for x in declaration.leaves((args, kwargs))):
+            return kwargs.get("mask"), kwargs.get("mask") is not None
+        signature = call_signature(type(self))
+        given = signature.bind(self, *args, **kwargs).arguments
+        holding = {name: value for name, value in list(given.items())[1:] if _holds_tensors(value)}
+        for name, value in holding.items():
+            wanted = "mask" if len(holding) == 1 else f"{name}_mask"
+            if wanted in signature.parameters and given.get(wanted) is None:
+                kwargs[wanted] = _map_structure(mask_of, value)
+        if len(holding) > 1 and "mask" in signature.parameters and given.get("mask") is None:
+            warnings.warn(
+                f"{self}: the mask of its input is not used, as in Keras, because the call has several tensors "
+                f"({', '.join(holding)}): pass it as mask=... to use it",
+                stacklevel=3,
+            )
+        masks = kwargs.get("mask")
+        return (_map_structure(mask_of, first) if masks is None else masks), True
+
+    def _give_masks(self, first, outputs, masks, masked):
+        """Let the outputs carry the masks that `compute_mask` gives, if the call has not done it."""
+        if not self.supports_masking:
+            if masked and any(mask is not None for mask in declaration.leaves(masks)):
+                warnings.warn(
+                    f"{self} does not support masking: the mask of its input ends here, later layers do not see it",
+                    stacklevel=3,
+                )
+            return
+        own = type(self).compute_mask is not Layer.compute_mask
+        outputs = declaration.leaves(outputs)
+        if not (masked or own) or all(mask_of(y) is not None for y in outputs):
+            return
+        for y, mask in zip(outputs, declaration.leaves(self.compute_mask(first, masks)), strict=False):
+            if mask is not None and mask_of(y) is None:
+                carry(y, mask)
 
     def __getattr__(self, name):
         if name in ("name", "dtype", "built", "_trainable"):
@@ -316,7 +361,8 @@ class Layer:
                 "call the first one too"
             )
         array = np.asarray(x)
-        return array.astype(self.dtype) if array.dtype.kind == "f" and array.dtype != self.dtype else array
+        converted = array.astype(self.dtype) if array.dtype.kind == "f" and array.dtype != self.dtype else array
+        return converted if converted is x else carrying(converted, mask_of(x))
 
     def _check_input(self, x):
         """Raise a ValueError with the repair if the input cannot be right."""
@@ -430,23 +476,31 @@ def _remembering_shape(build):
     return wrapped
 
 
-_accepted = {}
+_signatures = {}
 _training_cache = {}
+
+
+def call_signature(cls):
+    """The signature of call(), as a function of the layer too."""
+    if cls not in _signatures:
+        _signatures[cls] = inspect.signature(cls.call)
+    return _signatures[cls]
 
 
 def _default_training(cls):
     """What `training` is if nobody says: True only where call() says so; None where it takes no such argument."""
     if cls not in _training_cache:
-        parameter = inspect.signature(cls.call).parameters.get("training")
+        parameter = call_signature(cls).parameters.get("training")
         _training_cache[cls] = None if parameter is None else parameter.default is True
     return _training_cache[cls]
 
 
-def _accepts(cls, argument):
-    """Whether call() of a class takes an argument."""
-    if (cls, argument) not in _accepted:
-        _accepted[cls, argument] = argument in inspect.signature(cls.call).parameters
-    return _accepted[cls, argument]
+def _holds_tensors(value):
+    """Whether an argument is a tensor or array, or a structure of such."""
+    found = declaration.leaves(value)
+    return any(isinstance(x, (Arithmetic, np.ndarray)) for x in found) and all(
+        x is None or isinstance(x, (Arithmetic, np.ndarray)) for x in found
+    )
 
 
 def _is_plain(value):

@@ -1,8 +1,12 @@
 """Layers that make one tensor of several: sums, products, extremes, concatenation, dot products."""
 
 import functools
+from collections.abc import Callable
+
+import numpy as np
 
 from fastnn import ops
+from fastnn.graph.masks import mask_of
 from fastnn.layers.layer import Layer
 from fastnn.saving import registry
 
@@ -11,10 +15,12 @@ class Merge(Layer):
     """What these layers share: a list of inputs, whose shapes broadcast.
 
     Inputs of shapes (n, ...), output of the shape that they broadcast to.  Where the ranks differ, axes of size 1 are
-    put after the batch axis, as in Keras.
+    put after the batch axis, as in Keras.  Where all inputs carry masks, an element of the output is there if it is
+    there in one of them.
     """
 
     least = 1
+    supports_masking = True
 
     def build(self, input_shape):
         count = len(input_shape) if input_shape and isinstance(input_shape[0], (list, tuple)) else 1
@@ -29,11 +35,22 @@ class Merge(Layer):
         rank = max(len(x.shape) for x in inputs)
         return self.merge([_with_rank(x, rank) for x in inputs])
 
+    def compute_mask(self, inputs, mask=None):
+        if mask is None or any(m is None for m in mask):
+            return None
+        return functools.reduce(ops.logical_or, mask)
+
 
 def _with_rank(x, rank):
     while len(x.shape) < rank:
         x = ops.expand_dims(x, 1)
     return x
+
+
+def _present(x):
+    """The mask of an input in the input's own shape, or None."""
+    mask = mask_of(x)
+    return None if mask is None else ops.broadcast_to(ops.expand_dims(mask, -1), x.shape)
 
 
 @registry.register("layer")
@@ -61,10 +78,15 @@ class Subtract(Merge):
 
 @registry.register("layer")
 class Multiply(Merge):
-    """``x1 * x2 * ...``, element by element."""
+    """``x1 * x2 * ...``, element by element; factors whose mask is False are left out."""
 
     def merge(self, inputs):
-        return functools.reduce(ops.multiply, inputs)
+        masks = [_present(x) for x in inputs]
+        factors = [x if m is None else ops.where(m, x, 1.0) for x, m in zip(inputs, masks, strict=True)]
+        product = functools.reduce(ops.multiply, factors)
+        if any(m is None for m in masks):
+            return product
+        return ops.where(functools.reduce(ops.logical_or, masks), product, 0.0)
 
 
 @registry.register("layer")
@@ -75,20 +97,34 @@ class Average(Merge):
         return functools.reduce(ops.add, inputs) / float(len(inputs))
 
 
-@registry.register("layer")
-class Maximum(Merge):
-    """``max(x1, x2, ...)``, element by element."""
+class _Extreme(Merge):
+    """The largest or smallest of the inputs that are there."""
+
+    operation: Callable | None = None
 
     def merge(self, inputs):
-        return functools.reduce(ops.maximum, inputs)
+        best, there = inputs[0], _present(inputs[0])
+        for x in inputs[1:]:
+            mask = _present(x)
+            x = x if mask is None else ops.where(mask, x, best)
+            best = best if there is None else ops.where(there, best, x)
+            there = None if mask is None or there is None else ops.logical_or(there, mask)
+            best = type(self).operation(best, x)
+        return best
 
 
 @registry.register("layer")
-class Minimum(Merge):
-    """``min(x1, x2, ...)``, element by element."""
+class Maximum(_Extreme):
+    """``max(x1, x2, ...)``, element by element; elements whose mask is False are left out."""
 
-    def merge(self, inputs):
-        return functools.reduce(ops.minimum, inputs)
+    operation = staticmethod(ops.maximum)
+
+
+@registry.register("layer")
+class Minimum(_Extreme):
+    """``min(x1, x2, ...)``, element by element; elements whose mask is False are left out."""
+
+    operation = staticmethod(ops.minimum)
 
 
 @registry.register("layer")
@@ -120,8 +156,22 @@ class Concatenate(Merge):
     def call(self, inputs):
         return ops.concatenate(inputs, axis=self.axis)
 
+    def compute_mask(self, inputs, mask=None):
+        """The masks one behind the other; of the inputs' shapes first, for the axis may be that of the features."""
+        if mask is None or all(m is None for m in mask):
+            return None
+        masks = [_mask_in_shape(m, x.shape) for m, x in zip(mask, inputs, strict=True)]
+        return ops.any(ops.concatenate(masks, axis=self.axis), -1)
+
     def get_config(self):
         return {**super().get_config(), "axis": self.axis}
+
+
+def _mask_in_shape(mask, shape):
+    """A mask in the shape of its input; True where there is none."""
+    if mask is None:
+        return np.ones(shape, bool)
+    return ops.broadcast_to(ops.expand_dims(mask, -1), shape) if len(mask.shape) < len(shape) else mask
 
 
 @registry.register("layer")
@@ -166,6 +216,9 @@ class Dot(Merge):
         n, k = x.shape[0], x.shape[-1]
         product = ops.matmul(ops.reshape(x, (n, -1, k)), ops.reshape(y, (n, k, -1)))
         return ops.reshape(product, (n, *left, *right) if left or right else (n, 1))
+
+    def compute_mask(self, inputs, mask=None):
+        return None
 
     def get_config(self):
         return {**super().get_config(), "axes": self.axes, "normalize": self.normalize}

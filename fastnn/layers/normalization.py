@@ -1,12 +1,14 @@
 """Normalization layers."""
 
-from fastnn import ops
+from fastnn import config, ops
 from fastnn.layers.layer import Layer
 from fastnn.saving import registry
 
 
 class _Affine(Layer):
     """What normalizations share: scale and offset with their initializers, regularizers and constraints."""
+
+    supports_masking = True
 
     def __init__(
         self, epsilon, center, scale, beta_initializer, gamma_initializer, beta_regularizer, gamma_regularizer,
@@ -43,11 +45,11 @@ class _Affine(Layer):
         return y if self.beta is None else y + ops.reshape(self.beta, shape)
 
     def get_config(self):
-        config = {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
+        found = {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
         for name in ("beta", "gamma"):
             for what in ("initializer", "regularizer", "constraint"):
-                config[f"{name}_{what}"] = registry.serialize(getattr(self, f"{name}_{what}"))
-        return config
+                found[f"{name}_{what}"] = registry.serialize(getattr(self, f"{name}_{what}"))
+        return found
 
 
 @registry.register("layer")
@@ -64,6 +66,8 @@ class BatchNormalization(_Affine):
         moving = moving * momentum + batch * (1 - momentum).
     epsilon : float
     center, scale : bool
+
+    The statistics leave out elements whose mask is False.
 
     Weights: gamma (c,), beta (c,), moving_mean (c,), moving_variance (c,).
     """
@@ -101,24 +105,39 @@ class BatchNormalization(_Affine):
             raise self._wrong_input(f"input with {channels} channels on axis {self.axis}", x.shape, "")
 
     def call(self, inputs, training=None, mask=None):
+        if mask is not None and len(mask.shape) != len(inputs.shape) - 1:
+            raise ValueError(
+                f"{self}: a mask of shape {tuple(mask.shape)} does not fit inputs of shape {tuple(inputs.shape)}: it "
+                "has all axes but the last"
+            )
         axis = self.axis % len(inputs.shape)
         shape = tuple(n if i == axis else 1 for i, n in enumerate(inputs.shape))
         if not training or not self.trainable:
             mean, variance = ops.reshape(self.moving_mean, shape), ops.reshape(self.moving_variance, shape)
             return self.normalize(inputs, mean, variance, shape)
         axes = tuple(i for i in range(len(inputs.shape)) if i != axis)
-        mean, variance = ops.moments(inputs, axes, keepdims=True)
+        mean, variance = self._moments(inputs, axes, mask)
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             batch = ops.reshape(ops.stop_gradient(batch), moving.shape)
             moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
         return self.normalize(inputs, mean, variance, shape)
 
+    def _moments(self, inputs, axes, mask):
+        """Mean and variance over the elements that the mask, of all axes but the last, does not leave out."""
+        if mask is None:
+            return ops.moments(inputs, axes, keepdims=True)
+        present = ops.cast(ops.broadcast_to(ops.expand_dims(mask, -1), inputs.shape), "bool")
+        count = ops.sum(ops.cast(present, inputs.dtype), axes, keepdims=True) + config.epsilon()
+        mean = ops.sum(ops.where(present, inputs, 0.0), axes, keepdims=True) / count
+        variance = ops.sum(ops.where(present, ops.square(inputs - mean), 0.0), axes, keepdims=True) / count
+        return mean, variance
+
     def get_config(self):
-        config = super().get_config()
+        found = super().get_config()
         for what in ("moving_mean", "moving_variance"):
-            config[f"{what}_initializer"] = registry.serialize(getattr(self, f"{what}_initializer"))
+            found[f"{what}_initializer"] = registry.serialize(getattr(self, f"{what}_initializer"))
         return {
-            **config, "axis": self.axis, "momentum": self.momentum, "synchronized": self.synchronized,
+            **found, "axis": self.axis, "momentum": self.momentum, "synchronized": self.synchronized,
             "renorm": False, "renorm_clipping": None, "renorm_momentum": self.renorm_momentum,
         }  # fmt: skip
 
@@ -263,10 +282,11 @@ class UnitNormalization(Layer):
     axis : int or list of int
     """
 
+    supports_masking = True
+
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
         self.axis = axis
-        self.supports_masking = True
 
     def call(self, inputs):
         axes = list(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]

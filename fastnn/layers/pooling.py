@@ -191,12 +191,23 @@ class _GlobalPooling(Layer):
 
 @registry.register("layer", aliases=("GlobalAvgPool1D",))
 class GlobalAveragePooling1D(_GlobalPooling):
-    """The mean over the sequence: (n, w, c) to (n, c)."""
+    """The mean over the sequence: (n, w, c) to (n, c), of the elements whose mask is not False."""
 
     rank, operation = 1, staticmethod(ops.mean)
 
     def __init__(self, data_format=None, keepdims=False, **kwargs):
         super().__init__(data_format, keepdims, **kwargs)
+
+    def call(self, inputs, mask=None):
+        if mask is None:
+            return super().call(inputs)
+        steps, channels = (2, 1) if self.data_format == "channels_first" else (1, 2)
+        present = ops.cast(ops.expand_dims(mask, channels), "bool")
+        total = ops.sum(ops.where(present, inputs, 0.0), steps, self.keepdims)
+        return total / ops.sum(ops.cast(present, inputs.dtype), steps, self.keepdims)
+
+    def compute_mask(self, inputs, mask=None):
+        return None
 
 
 @registry.register("layer", aliases=("GlobalAvgPool2D",))

@@ -366,7 +366,6 @@ class RNN(Layer):
                 raise ValueError(f"{type(self).__name__}: the cell {cell!r} needs {needed}")
         self.return_sequences, self.return_state, self.go_backwards = return_sequences, return_state, go_backwards
         self.stateful, self.unroll, self.zero_output_for_mask = stateful, unroll, zero_output_for_mask
-        self.supports_masking = True
 
     def build(self, input_shape):
         self.cell._build((input_shape[0], *input_shape[2:]))

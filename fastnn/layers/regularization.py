@@ -21,6 +21,8 @@ class Dropout(Layer):
     seed : int, optional
     """
 
+    supports_masking = True
+
     def __init__(self, rate, noise_shape=None, seed=None, **kwargs):
         super().__init__(**kwargs)
         if not 0 <= rate <= 1:
@@ -86,6 +88,8 @@ class SpatialDropout3D(_SpatialDropout):
 
 class _Noise(Layer):
     """Layers that change their input at random in training only."""
+
+    supports_masking = True
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -163,6 +167,8 @@ class Rescaling(Layer):
         A sequence has one number for each channel.
     """
 
+    supports_masking = True
+
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
         self.scale, self.offset = scale, offset
@@ -182,10 +188,11 @@ def _numbers(value):
 class ActivityRegularization(Layer):
     """The identity, with a penalty on its output: l1 * sum|y| + l2 * sum(y**2), divided by the batch size."""
 
+    supports_masking = True
+
     def __init__(self, l1=0.0, l2=0.0, **kwargs):
         super().__init__(activity_regularizer=regularizers.L1L2(l1=l1, l2=l2), **kwargs)
         self.l1, self.l2 = l1, l2
-        self.supports_masking = True
 
     def call(self, inputs):
         return inputs
@@ -208,7 +215,6 @@ class Masking(Layer):
     def __init__(self, mask_value=0.0, **kwargs):
         super().__init__(**kwargs)
         self.mask_value = mask_value
-        self.supports_masking = True
 
     def compute_mask(self, inputs, mask=None):
         return ops.any(ops.not_equal(inputs, self.mask_value), -1)

@@ -1,7 +1,7 @@
 """Layers around another layer."""
 
 from fastnn import ops
-from fastnn.layers.layer import Layer
+from fastnn.layers.layer import Layer, call_signature
 from fastnn.saving import registry
 
 
@@ -37,11 +37,10 @@ class TimeDistributed(Wrapper):
     """A layer applied to every element of a sequence: (n, t, ...) to (n, t, ...).
 
     All elements go through the layer as one batch of n * t; in training, its statistics and its dropout see them so.
+    A mask of shape (n, t, ...) goes along, if the layer takes masks.
     """
 
-    def __init__(self, layer, **kwargs):
-        super().__init__(layer, **kwargs)
-        self.supports_masking = True
+    supports_masking = True
 
     def build(self, input_shape=None):
         self.layer._build((input_shape[0], *input_shape[2:]))
@@ -52,7 +51,12 @@ class TimeDistributed(Wrapper):
 
     def call(self, inputs, training=None, mask=None):
         n, t, *rest = inputs.shape
-        y = self.layer(ops.reshape(inputs, (n * t, *rest)), training=training)
+        masks = {}
+        if mask is not None and "mask" in call_signature(type(self.layer)).parameters:
+            if tuple(mask.shape[:2]) != (n, t):
+                raise ValueError(f"{self}: a mask of shape {tuple(mask.shape)} does not begin with {(n, t)}")
+            masks["mask"] = ops.reshape(mask, (n * t, *mask.shape[2:]))
+        y = self.layer(ops.reshape(inputs, (n * t, *rest)), training=training, **masks)
         return ops.reshape(y, (n, t, *y.shape[1:]))
 
 
@@ -144,7 +148,6 @@ class Bidirectional(Layer):
         for one in (self.forward_layer, self.backward_layer):
             one.zero_output_for_mask = one.return_sequences  # as Keras does
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
-        self.supports_masking = True
         if weights:
             raise ValueError("Bidirectional: use set_weights() once the layer is built")
 
@@ -169,7 +172,8 @@ class Bidirectional(Layer):
         return [*(y if isinstance(y, list) else [y]), *rest]
 
     def compute_mask(self, inputs, mask=None):
-        return mask if self.return_sequences else None
+        mask = mask if self.return_sequences else None
+        return mask if self.merge_mode else [mask, mask]
 
     def get_config(self):
         return {

@@ -1,11 +1,13 @@
 """What all losses share: base classes, the fitting of targets to outputs, weights, masks, reduction."""
 
+import functools
 import math
 import warnings
 
 import numpy as np
 
 from fastnn import config, ops
+from fastnn.graph.masks import mask_of
 from fastnn.naming import unique_name
 from fastnn.ops.primitive import canonical_dtype
 from fastnn.saving import registry
@@ -37,7 +39,7 @@ class Loss:
         Parameters
         ----------
         y_true, y_pred : tensors
-            Targets and outputs.
+            Targets and outputs.  Values whose element the mask of the outputs leaves out do not count.
         sample_weight : tensor, optional
             One weight a sample, or a shape that broadcasts to that of the values.
 
@@ -45,10 +47,12 @@ class Loss:
         -------
         scalar, or the values themselves with reduction None
         """
-        y_pred = ops.convert_to_tensor(y_pred, self.dtype)
+        outputs = ops.convert_to_tensor(y_pred, self.dtype)
         y_true = self._target(y_true)
-        values = self.call(y_true, y_pred)
-        return reduce_weighted(values, sample_weight, self._mask(y_true, values), self.reduction, self.dtype)
+        values = self.call(y_true, outputs)
+        masks = [m for m in (mask_of(y_pred), self._mask(y_true, values)) if m is not None]
+        mask = functools.reduce(ops.logical_and, masks) if masks else None
+        return reduce_weighted(values, sample_weight, mask, self.reduction, self.dtype)
 
     def call(self, y_true, y_pred):
         """One value for each sample, by default the mean over the last axis of something elementwise."""
@@ -239,4 +243,5 @@ def apply_mask(sample_weight, mask, dtype, reduction):
     if sample_weight is None:
         return weight
     weight, sample_weight = squeeze_or_expand_to_same_rank(weight, ops.convert_to_tensor(sample_weight, dtype))
+    check_weight(sample_weight.shape, weight.shape)
     return weight * sample_weight

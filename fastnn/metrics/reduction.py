@@ -1,6 +1,7 @@
 """Sums and means of values, and of functions of targets and outputs."""
 
 from fastnn import ops
+from fastnn.graph.masks import mask_of
 from fastnn.losses.loss import Loss, apply_mask, check_weight, squeeze_or_expand_to_same_rank
 from fastnn.metrics.base import Metric
 from fastnn.saving import registry
@@ -97,7 +98,7 @@ class Mean(Metric):
 
 @registry.register("metric")
 class MeanMetricWrapper(Mean):
-    """The weighted mean of a function of targets and outputs.
+    """The weighted mean of a function of targets and outputs; elements that their mask leaves out do not count.
 
     Parameters
     ----------
@@ -115,6 +116,7 @@ class MeanMetricWrapper(Mean):
             self._direction = "down"
 
     def update_state(self, y_true, y_pred, sample_weight=None):
+        sample_weight = apply_mask(sample_weight, mask_of(y_pred), self.dtype, "sum")
         y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
         values = self._fn(y_true, y_pred, **self._fn_kwargs)
         mask = getattr(self._fn, "mask", None)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from fastnn.graph.declaration import Graph, is_declared, leaves, map_structure, program_dtype
+from fastnn.graph.masks import carrying
 from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
 from fastnn.layers.layer import Layer
@@ -96,7 +97,12 @@ class Model(Training, Inspection):
         if self._graph is None:
             raise NotImplementedError(f"{type(self).__name__} defines no call()")
         given = self._in_order(inputs)
+        if mask is not None:
+            given = [carrying(x, m) for x, m in zip(given, leaves(mask), strict=True)]
         return self._graph.run([_checked(t, value) for t, value in zip(self.inputs, given, strict=True)])
+
+    def compute_mask(self, inputs, mask=None):
+        """None: the outputs carry the masks that the layers inside gave them."""
 
     def _in_order(self, structure):
         """The values for the inputs in their order: a dict by name, else by position."""

@@ -1,5 +1,6 @@
 """Layers one after the other."""
 
+from fastnn.graph.masks import carrying
 from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
 from fastnn.layers.layer import Layer
@@ -148,7 +149,7 @@ class Sequential(Model):
         return inputs
 
     def call(self, inputs, training=None, mask=None):
-        inputs = self._only(inputs)
+        inputs = carrying(self._only(inputs), self._only(mask))
         for layer in self._stack:
             inputs = layer(inputs, training=training) if training is not None else layer(inputs)
         return inputs

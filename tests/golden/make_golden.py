@@ -22,6 +22,7 @@ import sys
 import attention_cases
 import cases
 import keras
+import masking_cases
 import numpy as np
 import ops_cases
 import sequence_cases
@@ -524,6 +525,7 @@ TABLES = {
     "sequence": sequence_cases.CASES,
     "attention": attention_cases.TABLE,
     "ops": ops_cases.TABLE,
+    "masking": masking_cases.MODELS,
 }
 
 
@@ -561,8 +563,51 @@ def function_entry(name, call, inputs):
     return {"inputs": arrays, "output": output, "cotangent": cotangent, "gradients": found}
 
 
+def masked_entry(case):
+    """A model with masks: its prediction, evaluation, gradients at fixed weights, five steps of SGD; JAX only."""
+    import jax
+
+    keras.utils.clear_session()
+    x, y, sample_weight = case.data()
+    given = x if len(x) > 1 else x[0]
+    model = case.compiled(keras)
+    weights = weights_for(cases.random_of(case.name), model.weights)
+    model.set_weights(weights)
+    fixed = [variable.value for variable in model.non_trainable_variables]
+
+    def loss(trainable):
+        y_pred, _, losses = model.stateless_call(trainable, fixed, given, training=True, return_losses=True)
+        return model.compute_loss(None, y, y_pred, sample_weight) + sum(losses)
+
+    gradients = jax.grad(loss)([variable.value for variable in model.trainable_variables])
+    entry = {
+        "weights": weights,
+        "prediction": model.predict(given, verbose=0),
+        "gradients": list(map(numpy, gradients)),
+    }
+    options = {} if sample_weight is None else {"sample_weight": sample_weight}
+    entry["evaluation"] = named_floats(model.evaluate(given, y, verbose=0, return_dict=True, **options))
+    model.reset_metrics()
+    logs = [model.train_on_batch(given, y, return_dict=True, **options) for _ in range(cases.STEPS)]
+    entry["losses"] = np.float32([log["loss"] for log in logs])  # the metrics see no mask while JAX trains
+    return entry | {"trained_weights": model.get_weights()}
+
+
+def masked_file():
+    """files/masked.keras, where the mask is an operation of the graph, and what it predicts."""
+    keras.utils.clear_session()
+    case = next(case for case in masking_cases.MODELS if case.name == "lstm")
+    model = case.compiled(keras)
+    model.save(store.FOLDER / "files" / "masked.keras")
+    return {"weights": model.get_weights(), "prediction": model.predict(case.data()[0][0], verbose=0)}
+
+
 def write_tables(names):
     for name in names:
+        if name == "masking":
+            entries = {case.name: masked_entry(case) for case in masking_cases.MODELS}
+            store.save(name, entries | {"file": masked_file()})
+            continue
         if name == "ops":
             store.save(name, {row[0]: function_entry(*row) for row in ops_cases.TABLE})
             continue

@@ -1,5 +1,7 @@
 """Fusion: what becomes one kernel call, and what must not."""
 
+import functools
+
 import numpy as np
 import programs
 import pytest
@@ -192,6 +194,27 @@ def test_a_dropout_mask_is_not_stored():
     plain = [fastnn.layers.Dense(100, activation="relu"), fastnn.layers.Dense(10, activation="softmax")]
     more = executable.layout.arena_bytes - programs.shared(training_program(*plain)).layout.arena_bytes
     assert more < 64 * 100  # a mask would take four times as many bytes
+
+
+def test_long_random_expressions_are_stored_and_fit_the_registers(rng):
+    """More random numbers at once than there are registers, behind other work too; both engines agree."""
+    with Program() as program:
+        x = program.input((3, 5))
+        drawn = [ops.random_uniform(program, (3, 5)) for _ in range(60)]
+        late = drawn[0]
+        for u in drawn[1:20]:
+            late = u + ops.exp(-late) * 0.5
+        early = drawn[-1]
+        for u in drawn[20:]:
+            early = u + early * 0.5
+        right = functools.reduce(lambda total, u: u * 0.25 + total, drawn[::-1])
+        program.outputs = [x * late, early * x + late, ops.maximum(right, x) * early]
+    x = rng.normal(size=(3, 5)).astype(np.float32)
+    executable = programs.shared(program)
+    programs.check_plan(executable.layout)
+    native, reference = programs.run_native(executable, [[x]], 2), programs.run_reference(program, [[x]], "float64")
+    for mine, theirs in zip(native, reference, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 
 
 def test_a_whole_optimizer_is_one_pass():
