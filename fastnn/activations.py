@@ -47,25 +47,6 @@ def gelu(x, approximate=False):
     return ops.gelu(x, approximate)
 
 
-@_activation
-def sparsemax(x, axis=-1):
-    """max(x - tau, 0) along an axis, zero for all but a few large elements, as Keras 3 computes it.
-
-    S[i] is the sum of x[i] and all larger elements, and k[i] their number; i belongs to the support where
-    1 + k[i] x[i] > S[i].  With one element in the support the result is the nearest point of the probability
-    simplex (arXiv 1602.02068).  With more, Keras 3 adds up S over the support where the article takes the S
-    of its smallest element, so a row does not sum to 1.
-    """
-    x = ops.moveaxis(x, axis, -1)
-    one, other = ops.expand_dims(x, -1), ops.expand_dims(x, -2)
-    first = np.tri(x.shape[-1], dtype=bool)  # equal elements are taken in their order
-    taken = ops.cast(ops.logical_or(other > one, ops.logical_and(ops.equal(other, one), first)), str(x.dtype))
-    sums = ops.sum(taken * other, -1)
-    support = ops.cast(1.0 + ops.sum(taken, -1) * x > sums, str(x.dtype))
-    tau = (ops.sum(support * sums, -1, True) - 1.0) / ops.sum(support, -1, True)
-    return ops.moveaxis(ops.relu(x - tau), -1, axis)
-
-
 celu = _activation(ops.celu)
 elu = _activation(ops.elu)
 exponential = _activation(ops.exponential)
@@ -89,6 +70,7 @@ softplus = _activation(ops.softplus)
 softsign = _activation(ops.softsign)
 sparse_plus = _activation(ops.sparse_plus)
 sparse_sigmoid = _activation(ops.sparse_sigmoid)
+sparsemax = _activation(ops.sparsemax)
 squareplus = _activation(ops.squareplus)
 tanh = _activation(ops.tanh)
 tanh_shrink = _activation(ops.tanh_shrink)

@@ -466,16 +466,83 @@ def _host():
         yield Case(name, function, (((3, 7), kind),), exact=False, length=16, magnitude=lambda x: [np.abs(x) + 4])
     yield Case("argsort", use("argsort"), (((4, 9), "coarse"),))
     yield Case("cumsum", use("cumsum"), (((4, 9), "real"),), length=9)
-    matrix = lambda a: ops.matmul(a, ops.transpose(a, (0, 2, 1))) + 4.0 * np.eye(3, dtype=np.float32)  # noqa: E731
-    for name in ("inverse", "determinant", "cholesky"):
-        function = lambda a, n=name: use(n)(matrix(a))  # noqa: E731
-        yield Case(
-            name, function, (((2, 3, 3), "unit"),), exact=False, length=64, magnitude=lambda a: [np.float64(400.0)]
-        )
+    for name, kind in (("erfinv", "unit"), ("bessel", "real")):
+        function = lambda x, n=name, o=({"order": 0} if name == "bessel" else {}): use(n, **o)(x * 0.2)  # noqa: E731
+        yield Case(name, function, (((3, 7), kind),), exact=False, length=8, magnitude=lambda x: [np.abs(x) + 4])
+    towards = use("nextafter")
+    yield Case("nextafter", towards, (((3, 7), "real"),) * 2, exact=False, ulp=1.0, no_gradient=(1,))
+    for name in ("bitwise_and", "bitwise_or", "bitwise_xor", "gcd", "lcm"):
+        yield Case(name, use(name), (((3, 7), "integer"), ((7,), "integer")))
+    yield Case("bitwise_and", use("bitwise_and"), (((3, 7), "bool"), ((3, 1), "bool")), "bool")
+    yield Case("bitwise_not", use("bitwise_not"), (((3, 7), "integer"),))
+    for name in ("left_shift", "right_shift"):
+        yield Case(name, use(name), (((3, 7), "integer"), ((7,), "index:5")))
+    yield Case("view", lambda x: ops.view(x, "int32"), (((3, 7), "real"),))
+    yield Case("custom_gradient", ops.custom_gradient(_square_and_product), (((3, 7), "real"), ((3, 7), "real")))
+    yield Case("unique", use("unique", axis=None, size=12, fill_value=None), (((3, 4), "distinct"),))
+    part = use("unique", axis=1, size=3, fill_value=-1.0)
+    yield Case("unique", lambda x: part(x)[1:], (((2, 9), "coarse"),), "axis")
 
 
-CASES = tuple(
-    case
-    for family in (_host, _elementwise, _linalg, _reduce, _convolution, _pooling, _shape, _softmax, _recurrent)
-    for case in family()
-)
+def _square_and_product(x, y):
+    return (x * x, x * y), lambda upstream: (2.0 * x * upstream[0] + y * upstream[1], x * upstream[1])
+
+
+def _transforms():
+    for n in (1, 6, 9):
+        bound = lambda *x, n=n: [np.full(n, sum(np.abs(v).sum() for v in x))] * 2  # noqa: E731
+        pair = ((2, n), "real"), ((2, n), "real")
+        yield Case("fourier", use("fourier", sign=-1), pair, f"{n}", exact=False, length=4, magnitude=bound)
+        yield Case("fourier", use("fourier", sign=1), pair, f"{n}_inverse", exact=False, length=4, magnitude=bound)
+        bound = lambda x, k=n // 2 + 1: [np.full(k, np.abs(x).sum())] * 2  # noqa: E731
+        yield Case("real_fourier", use("real_fourier"), (pair[0],), f"{n}", exact=False, length=4, magnitude=bound)
+        half = (((2, n // 2 + 1), "real"),) * 2
+        bound = lambda *x, n=n: [np.full(n, sum(np.abs(v).sum() for v in x))]  # noqa: E731
+        yield Case("waves", use("waves", length=n), half, f"{n}", exact=False, length=4, magnitude=bound)
+
+
+def _segments():
+    ids = ((8,), "index:5")
+    for name in ("segment_max", "segment_min"):
+        every = np.int32([0, 2, 1, 0, 3, 2, 1, 3])  # without a row that stays infinite
+        yield Case(name, lambda x, n=name, i=every: use(n, segments=4)(x, i), (((8, 3), "distinct"),))
+    yield Case("segment_max", use("segment_max", segments=6), (((8, 3), "integer"), ids), "integer")
+    yield Case("segment_prod", use("segment_prod", segments=6), (((8, 3), "factor"), ids), length=8)
+
+
+def _decompositions():
+    symmetric = lambda a: ops.matmul(a, ops.transpose(a, (0, 2, 1))) + 4.0 * np.eye(3, dtype=np.float32)  # noqa: E731
+    apart = lambda a: a + np.diag(np.float32([1, 5, 9])) @ np.eye(3, a.shape[-1], dtype=np.float32)  # noqa: E731
+    functions = {
+        "inverse": lambda a: use("inverse")(symmetric(a)),
+        "determinant": lambda a: use("determinant")(symmetric(a)),
+        "log_determinant": lambda a: use("log_determinant")(apart(a)),
+        "cholesky": lambda a: use("cholesky")(symmetric(a)),
+        "eigh": lambda a: use("eigh")(symmetric(a)),
+        "lu": lambda a: use("lu")(apart(a)),
+        "qr": lambda a: use("qr", complete=False)(apart(a)),
+        "svd": lambda a: use("svd", full=False)(apart(a)),
+        "pseudo_inverse": lambda a: use("pseudo_inverse", rcond=None)(apart(a)),
+    }
+    bound = lambda a: [np.float64(400.0)] * 3  # noqa: E731
+    for name, function in functions.items():
+        yield Case(name, function, (((2, 3, 3), "unit"),), exact=False, length=64, magnitude=bound)
+    for label, shape in (("tall", (2, 3, 2)), ("wide", (3, 4))):
+        for name in ("svd", "pseudo_inverse", *(["qr"] if label == "tall" else [])):
+            yield Case(name, functions[name], ((shape, "unit"),), label, exact=False, length=64, magnitude=bound)
+    solve = lambda a, b: use("solution")(symmetric(a), b)  # noqa: E731
+    inputs = ((2, 3, 3), "unit"), ((2, 3, 2), "real")
+    yield Case("solution", solve, inputs, exact=False, length=64, magnitude=lambda a, b: [np.abs(b).max()])
+    lengths = ((2,), "index:6")
+    search = lambda x, n: use("beam_search", blank=0, width=4, top_paths=2)(ops.log_softmax(x), n)  # noqa: E731
+    yield Case(
+        "beam_search", search, (((2, 5, 4), "real"), lengths), exact=False, length=64, no_gradient=(0,),
+        magnitude=lambda x, n: [np.float64(0), np.float64(20)],
+    )  # fmt: skip
+
+
+FAMILIES = (
+    _host, _transforms, _segments, _decompositions, _elementwise, _linalg, _reduce, _convolution, _pooling, _shape,
+    _softmax, _recurrent,
+)  # fmt: skip
+CASES = tuple(case for family in FAMILIES for case in family())

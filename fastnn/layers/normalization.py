@@ -2,6 +2,7 @@
 
 from fastnn import config, ops
 from fastnn.layers.layer import Layer
+from fastnn.ops.normalization import normalized
 from fastnn.saving import registry
 
 
@@ -37,12 +38,9 @@ class _Affine(Layer):
             )  # fmt: skip
 
     def normalize(self, x, mean, variance, shape):
-        """(x - mean) / sqrt(variance + epsilon) * gamma + beta, as one factor and one offset."""
-        factor = ops.rsqrt(variance + self.epsilon)
-        if self.gamma is not None:
-            factor = factor * ops.reshape(self.gamma, shape)
-        y = (x - mean) * factor
-        return y if self.beta is None else y + ops.reshape(self.beta, shape)
+        """(x - mean) / sqrt(variance + epsilon) * gamma + beta."""
+        scale, offset = (None if w is None else ops.reshape(w, shape) for w in (self.gamma, self.beta))
+        return normalized(x, mean, variance, self.epsilon, scale, offset)
 
     def get_config(self):
         found = {**super().get_config(), "epsilon": self.epsilon, "center": self.center, "scale": self.scale}
@@ -181,9 +179,7 @@ class LayerNormalization(_Affine):
         axes = self._axes(len(inputs.shape))
         shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
         if self.rms_scaling:
-            variance = ops.mean(ops.square(inputs), axes, keepdims=True)
-            y = inputs * ops.rsqrt(variance + self.epsilon)
-            return y if self.gamma is None else y * ops.reshape(self.gamma, shape)
+            return ops.rms_normalization(inputs, self.gamma, axes, self.epsilon)
         mean, variance = ops.moments(inputs, axes, keepdims=True)
         return self.normalize(inputs, mean, variance, shape)
 
@@ -264,10 +260,7 @@ class RMSNormalization(Layer):
         self.scale = self.add_weight(tuple(input_shape[a] for a in self._axes(len(input_shape))), "ones", name="scale")
 
     def call(self, inputs):
-        axes = self._axes(len(inputs.shape))
-        shape = tuple(n if i in axes else 1 for i, n in enumerate(inputs.shape))
-        factor = ops.rsqrt(ops.mean(ops.square(inputs), axes, keepdims=True) + self.epsilon)
-        return inputs * factor * ops.reshape(self.scale, shape)
+        return ops.rms_normalization(inputs, self.scale, self.axis, self.epsilon)
 
     def get_config(self):
         return {**super().get_config(), "axis": self.axis, "epsilon": self.epsilon}

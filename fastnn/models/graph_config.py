@@ -10,11 +10,12 @@ from fastnn.saving import registry
 from fastnn.saving.errors import ModelFormatError
 
 _OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
-_IN_CORE = {
-    "associative_scan", "cast", "cond", "convert_to_tensor", "custom_gradient", "fori_loop", "map", "rearrange",
-    "saturate_cast", "scan", "scatter", "scatter_update", "slice_tensor", "slice_update", "stop_gradient", "switch",
-    "unstack", "vectorized_map", "while_loop",
-}  # fmt: skip
+_IN_CORE = (
+    "associative_scan", "cast", "cond", "convert_to_tensor", "custom_gradient", "fori_loop", "map", "saturate_cast",
+    "scan", "scatter", "scatter_update", "slice_tensor", "slice_update", "stop_gradient", "switch", "unstack",
+    "vectorized_map", "while_loop",
+)  # fmt: skip
+_HOMES = {**dict.fromkeys(_IN_CORE, "core"), "rearrange": "einops"}
 _NAMES = {
     "allclose": "AllClose", "batch_normalization": "BatchNorm", "cdist": "CDist", "ctc_decode": "CTCDecode",
     "ctc_loss": "CTCLoss", "fft": "FFT", "fft2": "FFT2", "hsv_to_rgb": "HSVToRGB",
@@ -99,7 +100,7 @@ def _call_arguments(operation, kwargs):
 def _operation_entry(operation, settings):
     function = operation.function.__name__
     home = next((s for s in ("nn", "linalg", "numpy") if hasattr(getattr(ops, s), function)), None)
-    home = home or ("core" if function in _IN_CORE else "math")
+    home = home or _HOMES.get(function, "math")
     name = class_name(operation.function)
     return {
         "module": f"keras.src.ops.{home}",

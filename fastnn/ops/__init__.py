@@ -13,6 +13,10 @@ from fastnn.ops.activation import (
     linear,
     mish,
 )
+from fastnn.ops.complex import (
+    view_as_complex,
+    view_as_real,
+)
 from fastnn.ops.control import (
     associative_scan,
     cond,
@@ -26,6 +30,7 @@ from fastnn.ops.control import (
 from fastnn.ops.creation import (
     convert_to_numpy,
     convert_to_tensor,
+    dtype,
     is_tensor,
 )
 from fastnn.ops.elementwise import (
@@ -34,6 +39,19 @@ from fastnn.ops.elementwise import (
     multiply_add,
     random_uniform,
     rsqrt,
+)
+from fastnn.ops.fourier import (
+    extract_sequences,
+    fft,
+    fft2,
+    ifft2,
+    irfft,
+    istft,
+    rfft,
+    stft,
+)
+from fastnn.ops.functions import (
+    custom_gradient,
 )
 from fastnn.ops.linalg import *
 from fastnn.ops.linear_systems import (
@@ -50,11 +68,20 @@ from fastnn.ops.placing import (
     slice_update,
     unstack,
 )
+from fastnn.ops.products import (
+    cdist,
+)
+from fastnn.ops.rearrange import (
+    rearrange,
+)
 from fastnn.ops.reduce import (
     in_top_k,
     logsumexp,
 )
-from fastnn.ops.rows import (
+from fastnn.ops.segments import (
+    segment_max,
+    segment_min,
+    segment_prod,
     segment_sum,
 )
 from fastnn.ops.shape import (
@@ -68,6 +95,7 @@ from fastnn.ops.sorting import (
 )
 from fastnn.ops.special import (
     erfc,
+    erfinv,
     saturate_cast,
 )
 

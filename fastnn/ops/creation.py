@@ -3,9 +3,10 @@
 import numpy as np
 
 from fastnn import config
-from fastnn.graph.program import Arithmetic, Tensor, current_program
+from fastnn.graph.program import Arithmetic, Tensor, apply, current_program
 from fastnn.ops.elementwise import cast
-from fastnn.ops.primitive import canonical_dtype
+from fastnn.ops.primitive import Primitive, canonical_dtype
+from fastnn.ops.shape import copy
 from fastnn.ops.shape import shape as shape_of
 
 
@@ -82,6 +83,38 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
 def convert_to_numpy(x):
     """x as a NumPy array."""
     return np.array(x.value if isinstance(x, Arithmetic) and not isinstance(x, Tensor) else x)
+
+
+def dtype(x):
+    """The name of the type of the numbers of x, such as "float32"."""
+    return str(x.dtype) if hasattr(x, "dtype") else str(np.asarray(x).dtype)
+
+
+class View(Primitive):
+    """The same bits read as another type of as many bytes."""
+
+    def infer(self, x, dtype):
+        if {x.dtype, dtype} - {"float32", "int32"}:
+            raise TypeError(f"view: programs can read float32 as int32 and back, not {x.dtype} as {dtype}")
+        return [(x.shape, dtype)]
+
+    def reference(self, x, dtype):
+        return np.ascontiguousarray(x, "float32" if np.asarray(x).dtype.kind == "f" else "int32").view(dtype)
+
+    def gradient(self, gradients, inputs, outputs, dtype):
+        return (None,)
+
+
+_view = View("view")
+
+
+def view(x, dtype=None):
+    """The bits of x read as another type: on arrays NumPy's `view`, in programs float32 as int32 and back."""
+    if dtype is None or str(getattr(x, "dtype", "")) == str(dtype):
+        return copy(x)
+    if isinstance(x, Arithmetic):
+        return apply(_view, x, dtype=str(dtype))
+    return np.array(x).view(dtype)
 
 
 def is_tensor(x):

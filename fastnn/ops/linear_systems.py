@@ -5,7 +5,7 @@ import numpy as np
 from fastnn.graph.program import apply
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.products import as_floats, matmul
-from fastnn.ops.shape import expand_dims, squeeze, swapaxes, tensor_like
+from fastnn.ops.shape import broadcast_to, expand_dims, squeeze, swapaxes, tensor_like
 
 
 class _OfMatrices(Primitive):
@@ -49,6 +49,41 @@ class Determinant(_OfMatrices):
         return (factor * swapaxes(inv(inputs[0]), -1, -2),)
 
 
+class LogDeterminant(_OfMatrices):
+    """(the sign, log|det|), which neither overflows nor underflows; the gradient of the second is inv(a)^T."""
+
+    n_outputs = 2
+
+    def infer(self, a):
+        ((shape, dtype),) = super().infer(a)
+        return [(shape[:-2], dtype)] * 2
+
+    def reference(self, a):
+        a = np.asarray(a)
+        return tuple(np.asarray(part, a.dtype) for part in np.linalg.slogdet(a.astype(np.float64)))
+
+    def gradient(self, gradients, inputs, outputs):
+        dlog = gradients[1]
+        if dlog is None:
+            return (None,)
+        return (expand_dims(expand_dims(dlog, -1), -1) * swapaxes(inv(inputs[0]), -1, -2),)
+
+
+class Solution(_OfMatrices):
+    """y with a . y = b; its gradient for b solves a^T . db = dy, that for a is -db . y^T."""
+
+    def infer(self, a, b):
+        super().infer(a)
+        return [(b.shape, b.dtype)]
+
+    def reference(self, a, b):
+        return np.linalg.solve(np.asarray(a, np.float64), np.asarray(b, np.float64)).astype(np.asarray(b).dtype)
+
+    def gradient(self, gradients, inputs, outputs):
+        db = apply(_solution, swapaxes(inputs[0], -1, -2), gradients[0])
+        return -matmul(db, swapaxes(outputs[0], -1, -2)), db
+
+
 class Cholesky(_OfMatrices):
     """The lower triangular l with l . l^T = a (of which the lower triangle is read)."""
 
@@ -67,6 +102,7 @@ class Cholesky(_OfMatrices):
 
 
 _inverse, _determinant, _cholesky = Inverse("inverse"), Determinant("determinant"), Cholesky("cholesky")
+_log_determinant, _solution = LogDeterminant("log_determinant"), Solution("solution")
 
 
 def _matrices(a):
@@ -85,17 +121,12 @@ def det(x):
 
 def slogdet(x):
     """(sign, log|det|) of matrices (..., m, m)."""
-    from fastnn import ops
-
-    value = det(x)
-    return ops.sign(value), ops.log(ops.absolute(value))
+    return apply(_log_determinant, _matrices(x))
 
 
 def logdet(x):
-    """log(det(x)) of positive definite matrices, by their Cholesky decomposition."""
-    from fastnn import ops
-
-    return ops.sum(ops.log(ops.diagonal(cholesky(x), axis1=-2, axis2=-1)), -1) * 2.0
+    """log|det(x)| of matrices (..., m, m)."""
+    return slogdet(x)[1]
 
 
 def cholesky(x, upper=False):
@@ -111,11 +142,15 @@ def cholesky_inverse(x, upper=False):
 
 
 def solve(a, b):
-    """y with a . y = b."""
+    """y with a . y = b, for a (..., m, m) and b (..., m) or (..., m, k)."""
     a, b = _matrices(a), _matrices(b)
+    rows = -1 if b.ndim == a.ndim - 1 else -2
+    if a.ndim < 2 or b.ndim < -rows or a.shape[-1] != b.shape[rows]:
+        raise ValueError(f"solve: equations of shape {tuple(a.shape)} and right sides of shape {tuple(b.shape)}")
     if b.ndim == a.ndim - 1:
-        return squeeze(matmul(inv(a), expand_dims(b, -1)), -1)
-    return matmul(inv(a), b)
+        return squeeze(apply(_solution, a, expand_dims(b, -1)), -1)
+    lead = np.broadcast_shapes(tuple(a.shape[:-2]), tuple(b.shape[:-2]))
+    return apply(_solution, broadcast_to(a, (*lead, *a.shape[-2:])), broadcast_to(b, (*lead, *b.shape[-2:])))
 
 
 def solve_triangular(a, b, lower=False):
@@ -123,12 +158,3 @@ def solve_triangular(a, b, lower=False):
     from fastnn import ops
 
     return solve(ops.tril(a) if lower else ops.triu(a), b)
-
-
-def pinv(x, rcond=None):
-    """The Moore-Penrose inverse of matrices of full rank."""
-    x = _matrices(x)
-    turned = swapaxes(x, -1, -2)
-    if x.shape[-2] >= x.shape[-1]:
-        return matmul(inv(matmul(turned, x)), turned)
-    return matmul(turned, inv(matmul(x, turned)))

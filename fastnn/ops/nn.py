@@ -23,6 +23,13 @@ from fastnn.ops.activation import (
     tanh_shrink,
     threshold,
 )
+from fastnn.ops.alignment import (
+    ctc_decode,
+    ctc_loss,
+)
+from fastnn.ops.complex import (
+    polar,
+)
 from fastnn.ops.conv import (
     conv,
     depthwise_conv,
@@ -38,6 +45,11 @@ from fastnn.ops.elementwise import (
     relu,
     sigmoid,
     softplus,
+)
+from fastnn.ops.normalization import (
+    batch_normalization,
+    layer_normalization,
+    rms_normalization,
 )
 from fastnn.ops.placing import (
     multi_hot,
@@ -61,6 +73,13 @@ from fastnn.ops.softmax import (
     log_softmax,
     softmax,
     sparse_categorical_crossentropy,
+    sparsemax,
+)
+from fastnn.ops.windows import (
+    depth_to_space,
+    fold,
+    space_to_depth,
+    unfold,
 )
 
 swish, hard_swish = silu, hard_silu

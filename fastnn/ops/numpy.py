@@ -4,6 +4,14 @@ from fastnn.graph.declaration import record_calls as _record_calls
 from fastnn.ops.activation import (
     logaddexp,
 )
+from fastnn.ops.complex import (
+    angle,
+    conj,
+    conjugate,
+    imag,
+    isreal,
+    real,
+)
 from fastnn.ops.creation import (
     arange,
     eye,
@@ -13,6 +21,7 @@ from fastnn.ops.creation import (
     linspace,
     ones,
     ones_like,
+    view,
     zeros,
     zeros_like,
 )
@@ -56,7 +65,28 @@ from fastnn.ops.elementwise import (
     tanh,
     true_divide,
     trunc,
+)
+from fastnn.ops.functions import (
+    vectorize,
+)
+from fastnn.ops.indexing import (
+    nonzero,
+    unique,
+    unravel_index,
     where,
+)
+from fastnn.ops.integers import (
+    bitwise_and,
+    bitwise_invert,
+    bitwise_left_shift,
+    bitwise_not,
+    bitwise_or,
+    bitwise_right_shift,
+    bitwise_xor,
+    gcd,
+    lcm,
+    left_shift,
+    right_shift,
 )
 from fastnn.ops.linear_systems import (
     slogdet,
@@ -108,6 +138,7 @@ from fastnn.ops.placing import (
     vstack,
 )
 from fastnn.ops.products import (
+    correlate,
     dot,
     matmul,
     tensordot,
@@ -185,13 +216,14 @@ from fastnn.ops.special import (
     fmod,
     heaviside,
     hypot,
+    i0,
     isin,
     isneginf,
     isposinf,
-    isreal,
     ldexp,
     logaddexp2,
     nan_to_num,
+    nextafter,
     ptp,
     rad2deg,
     select,
@@ -208,16 +240,22 @@ from fastnn.ops.statistics import (
     hanning,
     kaiser,
     logspace,
+    nanargmax,
+    nanargmin,
+    nancumprod,
+    nancumsum,
     nanmax,
     nanmean,
+    nanmedian,
     nanmin,
+    nanpercentile,
     nanprod,
+    nanquantile,
     nanstd,
     nansum,
     nanvar,
 )
 
-conjugate, conj, real = copy, copy, copy
 empty, empty_like = zeros, zeros_like
 
 _record_calls(globals())

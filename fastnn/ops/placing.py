@@ -8,7 +8,7 @@ from fastnn import config
 from fastnn.graph.program import Arithmetic
 from fastnn.ops.elementwise import cast, where
 from fastnn.ops.primitive import canonical_dtype
-from fastnn.ops.rows import segment_sum
+from fastnn.ops.segments import segment_sum
 from fastnn.ops.shape import (
     broadcast_to,
     concatenate,

@@ -118,6 +118,52 @@ def dot(x1, x2):
     return ops.reshape(matmul(x1, columns), (*x1.shape[:-1], *(x2.shape[i] for i in axes)))
 
 
+def cdist(x, y):
+    """The Euclidean distance of every row of x from every row of y.
+
+    Parameters
+    ----------
+    x : tensor of shape (..., m, k)
+    y : tensor of shape (..., n, k)
+
+    Returns
+    -------
+    tensor of shape (..., m, n)
+        Where two rows are equal the gradient is 0.
+    """
+    from fastnn import ops
+
+    x, y = (as_floats(v if isinstance(v, Arithmetic) else np.asarray(v)) for v in (x, y))
+    if x.ndim < 2 or y.ndim < 2 or x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"cdist: expected rows of one length, received {tuple(x.shape)} and {tuple(y.shape)}")
+    squares = ops.sum(ops.square(ops.expand_dims(x, -2) - ops.expand_dims(y, -3)), -1)
+    same = ops.equal(squares, 0.0)
+    return ops.where(same, 0.0, ops.sqrt(ops.where(same, 1.0, squares)))
+
+
+def correlate(x1, x2, mode="valid"):
+    """The sums of x1[k + i] * x2[i] for every shift k of two vectors, as NumPy's `correlate`.
+
+    Parameters
+    ----------
+    x1, x2 : tensor of shape (n,), (m,)
+    mode : {"valid", "same", "full"}
+        Shifts at which the shorter lies within the longer; as many as the longer has elements; all that overlap.
+    """
+    from fastnn import ops
+
+    x1, x2 = (as_floats(v if isinstance(v, Arithmetic) else np.asarray(v)) for v in (x1, x2))
+    if x1.ndim != 1 or x2.ndim != 1 or not x1.size or not x2.size:
+        raise ValueError(f"correlate: expected two vectors, received shapes {tuple(x1.shape)} and {tuple(x2.shape)}")
+    if x2.size > x1.size:
+        return ops.flip(correlate(x2, x1, mode))
+    around = {"valid": (0, 0), "same": (x2.size // 2, (x2.size - 1) // 2), "full": (x2.size - 1,) * 2}
+    if mode not in around:
+        raise ValueError(f"correlate: mode must be one of {list(around)}, received {mode!r}")
+    signal = ops.reshape(ops.pad(x1, [around[mode]]), (1, -1, 1))
+    return ops.reshape(ops.conv(signal, ops.reshape(x2, (-1, 1, 1)), padding="valid"), (-1,))
+
+
 def tensordot(x1, x2, axes=2):
     """The sum over paired axes: the last `axes` of x1 with the first of x2, or two lists of axes."""
     from fastnn import ops

@@ -268,25 +268,13 @@ def logsumexp(x, axis=None, keepdims=False):
     return total if keepdims else ops.squeeze(total, axis)
 
 
-def norm(x, ord=None, axis=None, keepdims=False):
-    """The Euclidean norm (ord None or 2), or the 1-, inf-norm of vectors along `axis`."""
-    ops = _ops()
-    if ord in (None, 2, "euclidean", "fro"):
-        return ops.sqrt(sum(ops.square(x), axis, keepdims))
-    if ord == 1:
-        return sum(ops.absolute(x), axis, keepdims)
-    if ord == np.inf:
-        return max(ops.absolute(x), axis, keepdims)
-    raise ValueError(f"norm: ord must be None, 1, 2 or inf, received {ord!r}")
-
-
 def normalize(x, axis=-1, order=2, epsilon=None):
     """x divided by its norm of the given order along an axis; a norm below epsilon counts as epsilon."""
     ops = _ops()
     epsilon = config.epsilon() if epsilon is None else epsilon
     if order == 2:
         return x * ops.rsqrt(ops.maximum(sum(ops.square(x), axis, True), epsilon * epsilon))
-    return x / ops.maximum(norm(x, order, axis, True), epsilon)
+    return x / ops.maximum(ops.norm(x, order, axis, True), epsilon)
 
 
 def in_top_k(targets, predictions, k):

@@ -84,7 +84,7 @@ def take(x, indices, axis=None):
         x, axis = reshape(x, (-1,)), 0
     axis = normalize_axis(axis, x.ndim, "take")
     if not isinstance(indices, Arithmetic):
-        indices = _checked_rows(np.asarray(indices), x.shape[axis])
+        indices = checked_rows(np.asarray(indices), x.shape[axis], "take")
     index_rank = len(indices.shape)
     picked = apply(_gather, moveaxis(x, axis, 0), indices)
     for _ in range(index_rank):  # the index axes go where the axis was, in their order
@@ -92,11 +92,12 @@ def take(x, indices, axis=None):
     return picked
 
 
-def _checked_rows(indices, rows):
+def checked_rows(indices, rows, name):
+    """Integers in -rows..rows-1 as int32 counted from the front, or an error."""
     if indices.dtype.kind not in "iu":
-        raise TypeError(f"take: indices must be integers, received dtype {indices.dtype}")
+        raise TypeError(f"{name}: indices must be integers, received dtype {indices.dtype}")
     if indices.size and not -rows <= indices.min() <= indices.max() < rows:
-        raise IndexError(f"take: index {indices.min()}..{indices.max()} is outside an axis of size {rows}")
+        raise IndexError(f"{name}: index {indices.min()}..{indices.max()} is outside an axis of size {rows}")
     return np.where(indices < 0, indices + rows, indices).astype(np.int32)
 
 
@@ -111,17 +112,13 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     return result if dtype is None else cast(result, dtype)
 
 
-def segment_sum(data, segment_ids, num_segments, sorted=False):
-    """Rows of data that share an id added up: y[segment_ids[i]] += data[i].
+def add_rows(x, index, rows):
+    """Rows that share an index added up: y[index[i]] += x[i]."""
+    return apply(_scatter_add, x, index, rows=rows)
 
-    Parameters
-    ----------
-    data : tensor of shape (n, ...)
-    segment_ids : integer tensor of shape (n,), in 0..num_segments-1
-    num_segments : int
-    sorted : bool
-        Whether the ids ascend; it makes no difference here.
-    """
-    if not isinstance(segment_ids, Arithmetic):
-        segment_ids = _checked_rows(np.asarray(segment_ids), num_segments)
-    return apply(_scatter_add, data, cast(segment_ids, "int32"), rows=num_segments)
+
+def add_windows(x, axis, places, size):
+    """The transpose of ``take(x, places, axis)``: (..., windows, window, ...) added up along an axis of `size`."""
+    lead, rest = tuple(x.shape[:axis]), tuple(x.shape[axis + 2 :])
+    flat = moveaxis(reshape(x, (*lead, places.size, *rest)), axis, 0)
+    return moveaxis(add_rows(flat, places.ravel(), size), 0, axis)

@@ -310,6 +310,13 @@ def swapaxes(x, axis1, axis2):
     return transpose(x, order)
 
 
+def axes_last(x, axes):
+    """Some axes moved behind the others, in the order given."""
+    rank = len(shape(x))
+    axes = [normalize_axis(a, rank) for a in axes]
+    return transpose(x, [a for a in range(rank) if a not in axes] + axes)
+
+
 def moveaxis(x, source, destination):
     """One axis moved elsewhere, the order of the others kept."""
     rank = len(shape(x))
@@ -333,8 +340,8 @@ def squeeze(x, axis=None):
 
 def expand_dims(x, axis):
     """A new axis of size 1."""
-    sizes = list(shape(x))
-    for a in sorted(normalize_axis(a, len(sizes) + 1, "expand_dims") for a in np.atleast_1d(axis)):
+    sizes, axes = list(shape(x)), np.atleast_1d(axis)
+    for a in sorted(normalize_axis(a, len(sizes) + len(axes), "expand_dims") for a in axes):
         sizes.insert(a, 1)
     return reshape(x, tuple(sizes))
 

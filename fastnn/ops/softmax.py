@@ -177,6 +177,26 @@ def _softmax_over_axes(x, axes):
     return transpose(y, tuple(np.argsort(order)))
 
 
+def sparsemax(x, axis=-1):
+    """max(x - tau, 0) along an axis, zero for all but a few large elements, as Keras 3 computes it.
+
+    S[i] is the sum of x[i] and all larger elements, and k[i] their number; i belongs to the support where
+    1 + k[i] x[i] > S[i].  With one element in the support the result is the nearest point of the probability
+    simplex (arXiv 1602.02068).  With more, Keras 3 adds up S over the support where the article takes the S
+    of its smallest element, so a row does not sum to 1.
+    """
+    from fastnn import ops
+
+    x = moveaxis(x, axis, -1)
+    one, other = expand_dims(x, -1), expand_dims(x, -2)
+    first = np.tri(x.shape[-1], dtype=bool)  # equal elements are taken in their order
+    taken = ops.cast(ops.logical_or(other > one, ops.logical_and(ops.equal(other, one), first)), str(x.dtype))
+    sums = reduce.sum(taken * other, -1)
+    support = ops.cast(1.0 + reduce.sum(taken, -1) * x > sums, str(x.dtype))
+    tau = (reduce.sum(support * sums, -1, True) - 1.0) / reduce.sum(support, -1, True)
+    return moveaxis(elementwise.relu(x - tau), -1, axis)
+
+
 def log_softmax(x, axis=-1):
     """log(softmax(x)) along an axis, without overflow."""
     return x - reduce.logsumexp(x, axis, True)

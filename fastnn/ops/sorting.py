@@ -6,10 +6,11 @@ import numpy as np
 
 from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops.elementwise import cast, floor
+from fastnn.ops.elementwise import round as nearest
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.products import as_floats
 from fastnn.ops.rows import take
-from fastnn.ops.shape import broadcast_to, expand_dims, flip, moveaxis, normalize_axis, reshape, tensor_like
+from fastnn.ops.shape import axes_last, broadcast_to, expand_dims, flip, moveaxis, normalize_axis, reshape, tensor_like
 
 
 class ArgSort(Primitive):
@@ -128,32 +129,59 @@ def quantile(x, q, axis=None, method="linear", keepdims=False):
     -------
     tensor with the axes of q first
     """
+    return quantiles(as_floats(tensor_like(x)), q, axis, method, keepdims, skip_nan=False)
+
+
+def quantiles(x, q, axis, method, keepdims, skip_nan):
+    """See `quantile`; with skip_nan the number of elements is counted in each row."""
     from fastnn import ops
 
-    x = as_floats(tensor_like(x))
+    if method not in _BETWEEN:
+        raise ValueError(f"quantile: method must be one of {list(_BETWEEN)}, received {method!r}")
     axes = range(x.ndim) if axis is None else np.atleast_1d(axis)
     axes = [normalize_axis(a, x.ndim, "quantile") for a in axes]
     rest = [a for a in range(x.ndim) if a not in axes]
-    flat = reshape(ops.transpose(x, [*rest, *axes]), (*(x.shape[a] for a in rest), -1))
-    ordered, last = sort(flat), flat.shape[-1] - 1
+    flat = reshape(axes_last(x, axes), (*(x.shape[a] for a in rest), -1))
     q = np.asarray(q, np.float64)
-    parts = [_between(ordered, part * last, last, method) for part in q.ravel()]
+    if skip_nan:
+        missing = ops.isnan(flat)
+        ordered = sort(ops.where(missing, math.inf, flat))
+        present = ops.sum(cast(ops.logical_not(missing), str(x.dtype)), -1, True)
+        parts = [_at_part(ordered, float(part), present, method) for part in q.ravel()]
+    else:
+        ordered, last = sort(flat), flat.shape[-1] - 1
+        parts = [_at(ordered, float(part) * last, method) for part in q.ravel()]
     y = reshape(ops.stack(parts, 0), (*q.shape, *(x.shape[a] for a in rest)))
     if not keepdims:
         return y
     return reshape(y, (*q.shape, *(1 if a in axes else n for a, n in enumerate(x.shape))))
 
 
-def _between(ordered, place, last, method):
-    low, high = math.floor(place), min(math.ceil(place), last)
-    weight = {
-        "linear": place - low, "lower": 0.0, "higher": 1.0, "midpoint": 0.5 if high > low else 0.0,
-        "nearest": float(round(place) - low),
-    }  # fmt: skip
-    if method not in weight:
-        raise ValueError(f"quantile: method must be one of {list(weight)}, received {method!r}")
-    part = weight[method]
-    return ordered[..., low] * (1.0 - part) + ordered[..., high] * part
+_BETWEEN = {  # the weight of the element above, for a place this far from the one below, the next `up` from it
+    "linear": lambda part, up: part, "lower": lambda part, up: part * 0, "higher": lambda part, up: up,
+    "midpoint": lambda part, up: up * 0.5, "nearest": None,
+}  # fmt: skip
+
+
+def _between(place, low, high, method, below, above):
+    weight = nearest(place) - low if method == "nearest" else _BETWEEN[method](place - low, high - low)
+    return below * (1.0 - weight) + above * weight
+
+
+def _at(ordered, place, method):
+    """The element at a place of the last axis, or between two."""
+    low, high = math.floor(place), math.ceil(place)
+    return _between(place, low, high, method, ordered[..., low], ordered[..., high])
+
+
+def _at_part(ordered, part, count, method):
+    """As `_at`, for a part of the first `count` elements of each row; NaN where there are none."""
+    from fastnn import ops
+
+    place = ops.maximum((count - 1.0) * part, 0.0)
+    low, high = floor(place), ops.ceil(place)
+    below, above = (take_along_axis(ordered, cast(i, "int32"), -1) for i in (low, high))
+    return ops.where(count > 0, _between(place, low, high, method, below, above), math.nan)[..., 0]
 
 
 def percentile(x, q, axis=None, method="linear", keepdims=False):

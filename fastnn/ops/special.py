@@ -7,6 +7,7 @@ import numpy as np
 from fastnn.graph.program import apply
 from fastnn.ops.elementwise import (
     absolute,
+    broadcast_shape,
     cast,
     ceil,
     equal,
@@ -21,6 +22,7 @@ from fastnn.ops.elementwise import (
     sign,
     sin,
     sqrt,
+    unbroadcast,
     where,
 )
 from fastnn.ops.primitive import Primitive
@@ -29,7 +31,7 @@ from fastnn.ops.shape import tensor_like
 
 
 class HostFunction(Primitive):
-    """y[i] = f(x[i]), rare enough to have no kernel."""
+    """y[i] = f(x[i]), rare enough to have no kernel; `derivative` takes x and y."""
 
     def __init__(self, name, function, derivative):
         super().__init__(name)
@@ -43,13 +45,76 @@ class HostFunction(Primitive):
             return np.asarray(self.function(x), np.asarray(x).dtype)
 
     def gradient(self, gradients, inputs, outputs):
-        return (gradients[0] * self.derivative(inputs[0]),)
+        return (gradients[0] * self.derivative(inputs[0], outputs[0]),)
 
 
-_arctan = HostFunction("arctan", np.arctan, lambda x: 1.0 / (x * x + 1.0))
-_arcsin = HostFunction("arcsin", np.arcsin, lambda x: 1.0 / sqrt(1.0 - x * x))
-_arcsinh = HostFunction("arcsinh", np.arcsinh, lambda x: 1.0 / sqrt(x * x + 1.0))
-_arccosh = HostFunction("arccosh", np.arccosh, lambda x: 1.0 / sqrt(x * x - 1.0))
+_arctan = HostFunction("arctan", np.arctan, lambda x, y: 1.0 / (x * x + 1.0))
+_arcsin = HostFunction("arcsin", np.arcsin, lambda x, y: 1.0 / sqrt(1.0 - x * x))
+_arcsinh = HostFunction("arcsinh", np.arcsinh, lambda x, y: 1.0 / sqrt(x * x + 1.0))
+_arccosh = HostFunction("arccosh", np.arccosh, lambda x, y: 1.0 / sqrt(x * x - 1.0))
+
+
+def _inverse_erf(x):
+    """Halley's method, from an approximation of two digits (Winitzki 2008)."""
+    x = np.asarray(x, np.float64)
+    size = np.minimum(np.abs(x), 1.0)
+    half, a = np.log1p(-size * size) / 2, 0.147
+    c = 2 / (math.pi * a) + half
+    y = np.sqrt(np.sqrt(c * c - 2 * half / a) - c)
+    for _ in range(3):
+        error = np.where(size < 0.5, _erf(y) - size, (1 - size) - _erfc(y))
+        step = error * np.exp(y * y) * (math.sqrt(math.pi) / 2)
+        y = y - step / (1 + y * step)
+    y = np.where(size == 1, np.inf, y)
+    return np.where(np.abs(x) <= 1, np.copysign(y, x), np.nan)
+
+
+_erf, _erfc = (np.vectorize(f, otypes=[np.float64]) for f in (math.erf, math.erfc))
+_erfinv = HostFunction("erfinv", _inverse_erf, lambda x, y: exp(y * y) * (math.sqrt(math.pi) / 2))
+
+
+class Bessel(Primitive):
+    """I[order](x), the modified Bessel function: the mean of exp(x cos t) cos(order t) over a circle.
+
+    Sums over equally spaced t converge geometrically (Trefethen and Weideman, SIAM Review 56, 2014): 256 of them give
+    all digits wherever the result is finite.
+    """
+
+    def infer(self, x, order):
+        return [(x.shape, x.dtype)]
+
+    def reference(self, x, order):
+        x = np.asarray(x)
+        wide, total = np.abs(x.astype(np.float64)), np.zeros(x.shape)
+        wave = np.sinh if order % 2 else np.cosh  # t and pi - t together
+        with np.errstate(over="ignore"):
+            for t in (np.arange(64) + 0.5) * (math.pi / 128):
+                total += wave(wide * math.cos(t)) * math.cos(order * t)
+        return np.asarray(total / 64 * (np.sign(x) if order % 2 else 1), x.dtype)
+
+    def gradient(self, gradients, inputs, outputs, order):
+        (x,) = inputs
+        below, above = (apply(_bessel, x, order=abs(n)) for n in (order - 1, order + 1))
+        return (gradients[0] * (below + above) * 0.5,)
+
+
+_bessel = Bessel("bessel")
+
+
+class NextAfter(Primitive):
+    """The number beside a towards b."""
+
+    def infer(self, a, b):
+        return [(broadcast_shape(self.name, a, b), a.dtype)]
+
+    def reference(self, a, b):
+        return np.nextafter(a, b)
+
+    def gradient(self, gradients, inputs, outputs):
+        return unbroadcast(gradients[0], inputs[0]), None
+
+
+_nextafter = NextAfter("nextafter")
 
 
 def _floats(x):
@@ -118,6 +183,22 @@ def rad2deg(x):
 def erfc(x):
     """1 - erf(x)."""
     return 1.0 - erf(_floats(x))
+
+
+def erfinv(x):
+    """The number whose error function is x."""
+    return apply(_erfinv, _floats(x))
+
+
+def i0(x):
+    """The modified Bessel function of the first kind, of order 0."""
+    return apply(_bessel, _floats(x), order=0)
+
+
+def nextafter(x1, x2):
+    """The floating-point number beside x1 in the direction of x2."""
+    x1 = _floats(x1)
+    return apply(_nextafter, x1, cast(x2, str(x1.dtype)))
 
 
 def exp2(x):
@@ -243,10 +324,3 @@ def ptp(x, axis=None, keepdims=False):
     from fastnn import ops
 
     return ops.max(x, axis, keepdims) - ops.min(x, axis, keepdims)
-
-
-def isreal(x):
-    """True: complex numbers are not offered."""
-    from fastnn import ops
-
-    return ops.ones_like(tensor_like(x), "bool")

@@ -24,6 +24,10 @@ def test_equals_keras(name, call, inputs):
         np.testing.assert_array_equal(x, y)
     with Program() as program:
         symbols = [program.input(x.shape, x.dtype.name) for x in entry["inputs"]]
+        if name in ops_cases.ON_ARRAYS:
+            with pytest.raises((TypeError, ValueError), match="a program"):
+                call(fastnn, *symbols)
+            return
         y = call(fastnn, *symbols)
         if not hasattr(y, "producer"):
             pytest.skip("the result does not depend on the numbers")
