@@ -20,7 +20,7 @@ KERAS := .venv-keras
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip -qq --disable-pip-version-check
 BUILD_INPUTS := setup.py pyproject.toml \
-    $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h fastnn/engine/*.pyx fastnn/engine/*.pxd)
+    $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h $(foreach e,pyx pxd pxi,fastnn/engine/*.$(e)))
 
 .PHONY: demo test test-slow test-keras bench bench-peers bench-matmul ladder lint clean
 
