@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         saving,
         utils,
     )
+    from fastnn.autodiff import value_and_grad
     from fastnn.build_facts import show_config
     from fastnn.engine.threads import get_num_threads, num_threads, set_num_threads
     from fastnn.initializers import Initializer
@@ -53,7 +54,7 @@ _NAMES = {
     "Optimizer": "fastnn.optimizers", "Initializer": "fastnn.initializers", "Regularizer": "fastnn.regularizers",
     "ModelFormatError": "fastnn.saving.errors", "show_config": "fastnn.build_facts",
     "set_num_threads": "fastnn.engine.threads", "get_num_threads": "fastnn.engine.threads",
-    "num_threads": "fastnn.engine.threads",
+    "num_threads": "fastnn.engine.threads", "value_and_grad": "fastnn.autodiff",
 }  # fmt: skip
 
 __all__ = [
@@ -91,6 +92,7 @@ __all__ = [
     "set_num_threads",
     "show_config",
     "utils",
+    "value_and_grad",
 ]
 
 

@@ -6,8 +6,12 @@ _HOMES = {
     "Progbar": "fastnn.progress",
     "set_random_seed": "fastnn.random",
     "clear_session": "fastnn.naming",
+    "PyDataset": "fastnn.data.py_dataset",
+    "Sequence": "fastnn.data.py_dataset",
     "to_categorical": "fastnn.data.labels",
     "normalize": "fastnn.data.labels",
+    "pack_x_y_sample_weight": "fastnn.data.arrays",
+    "unpack_x_y_sample_weight": "fastnn.data.arrays",
     "pad_sequences": "fastnn.data.sequences",
     "timeseries_dataset_from_array": "fastnn.data.sequences",
     "image_dataset_from_directory": "fastnn.data.image_folder",
@@ -26,10 +30,13 @@ _HOMES = {
 }
 
 
+_RENAMED = {"Sequence": "PyDataset"}  # the name of older Keras
+
+
 def __getattr__(name):
     if name not in _HOMES:
         raise AttributeError(f"module 'fastnn.utils' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    value = globals()[name] = getattr(import_module(_HOMES[name]), _RENAMED.get(name, name))
     return value
 
 

@@ -56,13 +56,18 @@ def _aligned_zeros(size, dtype):
     return raw[start : start + size * np.dtype(dtype).itemsize].view(dtype)
 
 
+def holds_exactly(storage, variables):
+    """Whether a storage holds these variables in this order, and no other."""
+    held = storage.variables
+    return len(held) == len(variables) and all(a is b for a, b in zip(held, variables, strict=True))
+
+
 def gather_storage(variables, dtype):
     """The storage that holds exactly these variables in this order, made if there is none yet."""
     variables = list(variables)
     if variables:
         storage = variables[0].storage
-        same = len(storage.variables) == len(variables) and storage.dtype == dtype
-        if same and all(a is b for a, b in zip(storage.variables, variables, strict=True)):
+        if storage.dtype == dtype and holds_exactly(storage, variables):
             return storage
     storage = Storage(variables, dtype)
     storage.adopt()
@@ -125,7 +130,7 @@ class Variable(Arithmetic):
                 from fastnn import ops
 
                 tensor = ops.cast(tensor, self.dtype)
-            program.updates[self] = tensor
+            program.assign(self, tensor)
         else:
             self._value[...] = value.value if isinstance(value, Arithmetic) else value
         return self

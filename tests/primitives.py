@@ -23,6 +23,7 @@ from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program, apply, current_program
 from fastnn.ops import recurrent  # noqa: F401, makes its primitives
 from fastnn.ops.primitive import PRIMITIVES
+from fastnn.ops.shape import leaf
 
 UNIT_ROUNDOFF = 2.0**-24
 Shape = tuple[int, ...]
@@ -335,6 +336,7 @@ def _pooling():
 def _shape():
     yield Case("reshape", lambda x: ops.reshape(x, (6, -1)), (((4, 3, 5), "real"),))
     yield Case("stop_gradient", ops.stop_gradient, (((3, 5), "real"),), no_gradient=(0,))
+    yield Case("leaf", lambda x: apply(leaf, x, number=0), (((3, 5), "real"),))
     orders = {"": ((5, 7), (1, 0)), "back": ((3, 4, 5), (2, 0, 1)), "inside": ((2, 3, 4, 5), (0, 2, 1, 3))}
     for label, (shape, axes) in orders.items():
         yield Case("transpose", lambda x, a=axes: ops.transpose(x, a), ((shape, "real"),), label)

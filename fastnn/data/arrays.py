@@ -133,15 +133,16 @@ class Batches:
     Parameters
     ----------
     x, y : structure of arrays; y may be None
-    sample_weight : array of shape (n,), optional
+    sample_weight : array of shape (n,), or structure of them, optional
     batch_size : int
     """
 
     def __init__(self, x, y=None, sample_weight=None, batch_size=32):
-        self.structure = (x, y)
+        self.structure = (x, y, sample_weight)
         self.x = [as_rows(a, _numbered("x", i, x)) for i, a in enumerate(flatten(x))]
         self.y = [as_rows(a, _numbered("y", i, y)) for i, a in enumerate(flatten(y))]
-        self.weights = [] if sample_weight is None else [as_rows(sample_weight, "sample_weight").astype(np.float32)]
+        weights = [as_rows(a, "sample_weight") for a in flatten(sample_weight)]
+        self.weights = [a.astype(np.float32) for a in weights]
         if not self.x:
             received = "None" if x is None else "an empty list"
             raise ValueError(f"x: expected an array or a list of arrays, received {received}")
@@ -155,6 +156,13 @@ class Batches:
         self.batch_size = int(min(batch_size, max(self.rows, 1)))
         self.labels_checked = None  # the shapes of the outputs for which the labels were found to be right
 
+    @classmethod
+    def whole(cls, x, y=None, sample_weight=None):
+        """All rows as one batch."""
+        data = cls(x, y, sample_weight)
+        data.batch_size = max(data.rows, 1)
+        return data
+
     @property
     def arrays(self):
         return [*self.x, *self.y, *self.weights]
@@ -162,6 +170,11 @@ class Batches:
     @property
     def steps(self):
         return math.ceil(self.rows / self.batch_size)
+
+    def one_by_one(self):
+        """The x of each batch, arranged as the user's."""
+        for start in range(0, self.rows, self.batch_size):
+            yield (repack(self.structure[0], [a[start : start + self.batch_size] for a in self.x]),)
 
     def split(self, fraction):
         """(the first rows, the last `fraction` of the rows)."""
@@ -211,27 +224,15 @@ def first_batch_size(*given):
     return next((size for size in given if size is not None), 32)
 
 
-def is_stream(x, y):
-    """True for an iterable of batches rather than arrays."""
-    if y is not None or x is None or isinstance(x, (list, tuple, dict, str, bytes)):
-        return False
-    if hasattr(x, "__array__") or hasattr(x, "shape"):  # a memoryview has the latter alone
-        return False
-    return hasattr(x, "__iter__") and not hasattr(x, "__dlpack__")
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """What `Model.train_step` receives: x, ``(x, y)`` or ``(x, y, sample_weight)``; ``(x,)`` if x is a structure."""
+    if y is None and sample_weight is None:
+        return (x,) if isinstance(x, (list, tuple, dict)) else x
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
 
 
-def count_steps(data):
-    """Batches in an epoch; None for an iterable without a length."""
-    if isinstance(data, Batches):
-        return data.steps
-    try:
-        return len(data)
-    except TypeError:
-        return None
-
-
-def unpack_batch(batch):
-    """(x, y, sample_weight) of a batch from an iterable."""
-    if isinstance(batch, (tuple, list)) and 1 <= len(batch) <= 3 and not hasattr(batch, "shape"):
-        return (*batch, *(None,) * (3 - len(batch)))
-    return batch, None, None
+def unpack_x_y_sample_weight(data):
+    """(x, y, sample_weight) of a batch; None for what it has not."""
+    if isinstance(data, (tuple, list)) and 1 <= len(data) <= 3:
+        return (*data, *(None,) * (3 - len(data)))
+    return data, None, None

@@ -14,7 +14,7 @@ def thread_count():
     return min(MAX_THREADS, usable)
 
 
-def prefetch(function, items, ahead):
+def prefetch(function, items, ahead, threads=None):
     """Yield ``function(item)`` for every item, in the order of the items.
 
     Parameters
@@ -25,6 +25,8 @@ def prefetch(function, items, ahead):
         Read in the consumer's thread.
     ahead : int
         How many results are at most computed or under way before the consumer asks for them.
+    threads : int, optional
+        `thread_count()` unless given.
 
     Yields
     ------
@@ -37,7 +39,7 @@ def prefetch(function, items, ahead):
     KeyboardInterrupt passes through it, waiting calls are dropped and running ones are awaited.
     """
     items = iter(items)
-    executor = ThreadPoolExecutor(thread_count(), thread_name_prefix="fastnn-prefetch")
+    executor = ThreadPoolExecutor(threads or thread_count(), thread_name_prefix="fastnn-prefetch")
     try:
         pending = deque(executor.submit(function, item) for item in islice(items, ahead))
         while pending:

@@ -115,7 +115,10 @@ class NativeExecutable:
         int
             Iterations done.
         """
+        if count > 1 and not self.program.counts_evenly:
+            return _one_by_one(self.run, first, count, step, deadline, rows, outputs, batch, seed=seed, profile=profile)
         counter = self.program.counter
+        self.program.set_leads()
         arguments = {
             "iteration_slot": self.slot, "iteration": int(counter.data.value) if counter is not None else 0,
             "seed": seed, "threads": threads.get_num_threads(), "profile": profile,
@@ -137,8 +140,7 @@ class NativeExecutable:
             raise IndexError(self._wrong_row(error)) from None
         finally:
             arena.give_back()
-            if counter is not None:
-                counter.data.value[...] += done
+            self.program.count_runs(done)
         return done
 
     def ready(self, arrays, limits=None, quotients=()):
@@ -154,12 +156,15 @@ class NativeExecutable:
         tensors = self.program.outputs
         if self.hosts or len(inputs) != len(arrays) or len(self.outputs) != len(tensors):
             return None
+        counter = self.program.counter
+        if self.program.leads or (counter is not None and self.program.counted != {counter.data: 1}):
+            return None
         feeds = [self._feed(inputs[i], i, Rows(array), len(array)) for i, array in enumerate(arrays)]
         drains = {i: native.Drain(b, np.empty(tensors[i].shape, _dtype(tensors[i]))) for b, i in self.outputs}
         return native.BatchCall(
             self._idle, self._own_workspace, feeds, [drains[i] for i in range(len(drains))], limits,
             [(a.value, b.value) for a, b in quotients],
-            self.program.counter.data.value if self.program.counter is not None else None, self.slot, self._wrong_row,
+            counter.data.value if counter is not None else None, self.slot, self._wrong_row,
         )  # fmt: skip
 
     def _wrong_row(self, error):
@@ -218,6 +223,15 @@ class NativeExecutable:
         results = results if instruction.primitive.n_outputs > 1 else (results,)
         for target, result in zip(arrays[n:], results, strict=True):
             target[...] = result
+
+
+def _one_by_one(run, first, count, step, deadline, *args, **kwargs):
+    """`count` iterations in as many runs, between which the counters are looked at."""
+    for done in range(count):
+        run(*args, first=first + done, count=1, step=step + done, **kwargs)
+        if deadline and native.clock() > deadline:
+            return done + 1
+    return count
 
 
 def _in_order(kernel, sizes, names):

@@ -38,6 +38,7 @@ class ReferenceProgram:
         outputs : list of arrays
         updates : dict of Variable -> array
         """
+        self.program.set_leads()
         values = {id(t): self._cast(np.asarray(a), t) for t, a in zip(self.program.inputs, inputs, strict=True)}
 
         def read(tensor):
@@ -46,17 +47,15 @@ class ReferenceProgram:
             return values[id(tensor)]
 
         for instruction in self.instructions:
-            attributes = instruction.attributes
-            if instruction.primitive is PRIMITIVES["random_uniform"]:
-                attributes = {**attributes, "seed": seed, "step": step}
-            results = instruction.primitive.reference(*map(read, instruction.inputs), **attributes)
-            results = results if instruction.primitive.n_outputs > 1 else (results,)
+            results = compute(instruction, map(read, instruction.inputs), seed, step)
             for tensor, array in zip(instruction.outputs, results, strict=True):
                 values[id(tensor)] = self._cast(np.asarray(array), tensor)
         outputs = [np.array(read(t)) for t in self.program.outputs]
         updates = {variable: np.array(read(t)) for variable, t in self.program.updates.items()}
         if variables is None:
-            write_back(self.program, updates)
+            for variable, array in updates.items():
+                variable.value[...] = array
+            self.program.count_runs(1)
         return outputs, updates
 
     def _cast(self, array, tensor):
@@ -64,12 +63,13 @@ class ReferenceProgram:
         return array if array.dtype == dtype else array.astype(dtype)
 
 
-def write_back(program, updates):
-    """Store the new values of the variables, and count the run."""
-    for variable, array in updates.items():
-        variable.value[...] = array
-    if program.counter is not None:
-        program.counter.data.value[...] += 1
+def compute(instruction, arrays, seed, step):
+    """The results of an instruction for arrays; seed and step are for random numbers."""
+    attributes = instruction.attributes
+    if instruction.primitive is PRIMITIVES["random_uniform"]:
+        attributes = {**attributes, "seed": seed, "step": step}
+    results = instruction.primitive.reference(*arrays, **attributes)
+    return results if instruction.primitive.n_outputs > 1 else (results,)
 
 
 def _outer_value(tensor, variables):

@@ -180,6 +180,13 @@ def record_calls(names):
             names[name] = recordable(value)
 
 
+def _by_key(structure):
+    """The structure with its dicts in the order of their keys, in which Keras goes through them."""
+    if isinstance(structure, dict):
+        return {key: _by_key(structure[key]) for key in sorted(structure)}
+    return type(structure)(map(_by_key, structure)) if isinstance(structure, (list, tuple)) else structure
+
+
 class Graph:
     """What lies between the inputs and outputs of a model.
 
@@ -215,7 +222,7 @@ class Graph:
         """(nodes in running order, operations as first seen from the outputs)."""
         stops = {id(t) for t in leaves(self.inputs)}
         done, nodes, order = set(), [], {}
-        stack = [(t, False) for t in reversed(leaves(self.outputs))]
+        stack = [(t, False) for t in reversed(leaves(_by_key(self.outputs)))]
         while stack:
             tensor, finished = stack.pop()
             node = node_of(tensor)

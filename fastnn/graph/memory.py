@@ -115,12 +115,14 @@ class Layout:
                 self.drafts.append(draft)
 
     def _place_updates(self):
-        late = []
+        late, spans = [], []
         for variable, tensor in self.program.updates.items():
-            source, place = self.root(tensor), self._variable_place(variable)
+            source, place, span = self.root(tensor), self._variable_place(variable), _span(variable)
             if source.kind == "variable" and source.data is variable:
                 continue
-            if self._is_free_result(source) and self._may_overwrite(variable, source):
+            alone = not any(_overlap(span, other) for other in spans)  # else: a weight assigned after all were updated
+            spans.append(span)
+            if alone and self._is_free_result(source) and self._may_overwrite(variable, source):
                 self.places[id(source)] = place
                 continue
             if source.kind != "result" or self.places.get(id(source), place).base != ARENA:

@@ -13,12 +13,23 @@ import numpy as np
 
 from fastnn import config
 
+_OPERATORS = frozenset((
+    "add", "subtract", "multiply", "divide", "power", "matmul", "less", "less_equal", "greater", "greater_equal",
+    "equal", "not_equal",
+))  # fmt: skip
+
 
 class Arithmetic:
     """Python's operators, spelled with `fastnn.ops`; shared by tensors and variables."""
 
-    __array_ufunc__ = None  # NumPy arrays on the left leave the operation to us
     __hash__ = object.__hash__
+
+    def __array_ufunc__(self, ufunc, method, *inputs, out=None, **options):
+        """``array + tensor`` and ``array += tensor``, which leaves the array as it is and binds the name anew."""
+        name = "divide" if ufunc.__name__ == "true_divide" else ufunc.__name__
+        if method != "__call__" or options or name not in _OPERATORS:
+            raise TypeError(f"numpy.{ufunc.__name__} takes no {type(self).__name__}: use fastnn.ops in place of NumPy")
+        return getattr(_ops(), name)(*inputs)
 
     def __add__(self, other):
         return _ops().add(self, other)
@@ -146,12 +157,13 @@ class Tensor(Arithmetic):
     def __bool__(self):
         raise TypeError(
             "a symbolic tensor has no truth value while the program is traced: use ops.where(condition, a, b) "
-            "instead of if"
+            "instead of if, or compile(run_eagerly=True) to look at numbers"
         )
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError(
-            f"{self!r} has no numbers while the program is traced: use fastnn.ops in place of NumPy functions"
+            f"{self!r} has no numbers while the program is traced: use fastnn.ops in place of NumPy functions, or "
+            "compile(run_eagerly=True) to look at numbers"
         )
 
     def __iter__(self):
@@ -179,14 +191,21 @@ class Program:
     Use it as a context manager to trace: within it, reading a `Variable` gives a tensor and assigning one is recorded.
     """
 
+    tensor_type = Tensor
+    computes = False  # True where tensors have their numbers at once, see engine/eager.py
+
     def __init__(self):
         self.inputs = []
         self.outputs = []
         self.instructions = []
         self.updates = {}  # Variable or Storage -> Tensor: written back when a run of the program ends
-        self.counter = None
+        self.counter = None  # the tensor of the counter that was asked for first
+        self.counted = {}  # integer Variable -> how many a run of the program adds to it
+        self.leads = {}  # integer Variable -> float Variable: how far it is ahead of the first counter before a run
         self.random_streams = 0
-        self.losses = []  # scalar tensors from add_loss and activity regularizers
+        self.losses = []  # (layer, scalar tensor) from add_loss and activity regularizers
+        self.prediction_shapes = None  # of the outputs that a loss compared with targets
+        self.logs = None  # name -> Variable that holds what a step of the user's own returned
         self.scopes = []
         self._variables = {}
         self._constants = {}
@@ -202,7 +221,7 @@ class Program:
 
     def input(self, shape, dtype="float32", name=""):
         """A new symbolic input of the program."""
-        tensor = Tensor(self, shape, dtype, "input", name=name or f"input_{len(self.inputs)}")
+        tensor = self.tensor_type(self, shape, dtype, "input", name=name or f"input_{len(self.inputs)}")
         self.inputs.append(tensor)
         return tensor
 
@@ -214,7 +233,7 @@ class Program:
             start, flat = variable.offset, self.updates[variable.storage]
             return _ops().reshape(flat[start : start + variable.size], variable.shape)
         if variable not in self._variables:
-            self._variables[variable] = Tensor(
+            self._variables[variable] = self.tensor_type(
                 self, variable.shape, variable.dtype, "variable", variable, getattr(variable, "path", "")
             )
         return self._variables[variable]
@@ -223,11 +242,46 @@ class Program:
         """From here on, read `equal` where `tensor` is asked for: both hold the same numbers."""
         self._equals[id(tensor)] = equal
 
+    def assign(self, variable, value):
+        """Give a Variable or Storage a value when a run of the program ends."""
+        self.updates[variable] = self.tensor(value)
+
     def count(self, counter):
-        """How often the program has run, as a float scalar; each run adds one to the integer Variable `counter`."""
+        """What the integer Variable `counter` holds, as a float scalar."""
         if self.counter is None:
-            self.counter = Tensor(self, (), config.floatx(), "counter", counter, "iteration")
-        return self.counter
+            self.counter = self.tensor_type(self, (), config.floatx(), "counter", counter, "iteration")
+        steps = self.counter
+        if counter is not steps.data:
+            steps = steps + self.variable(self._lead(counter))
+        done = self.counted.get(counter, 0)
+        return steps + float(done) if done else steps
+
+    def count_up(self, counter):
+        """Add one to the integer Variable `counter` in each run."""
+        self.count(counter)
+        self.counted[counter] = self.counted.get(counter, 0) + 1
+
+    def _lead(self, counter):
+        if counter not in self.leads:
+            from fastnn.variable import Variable
+
+            self.leads[counter] = Variable(0.0, name="lead")
+        return self.leads[counter]
+
+    @property
+    def counts_evenly(self):
+        """True if a run adds one to each counter, so that their distances stay."""
+        return self.counter is None or all(self.counted.get(c) == 1 for c in (self.counter.data, *self.leads))
+
+    def set_leads(self):
+        """Before a run: say how far the counters are apart."""
+        for counter, lead in self.leads.items():
+            lead.value[...] = int(counter.value) - int(self.counter.data.value)
+
+    def count_runs(self, runs):
+        """After so many runs: move the counters on."""
+        for counter, each in self.counted.items():
+            counter.value[...] += runs * each
 
     def constant(self, value):
         array = np.asarray(value)
@@ -239,9 +293,9 @@ class Program:
             raise TypeError(f"a constant of dtype {array.dtype} cannot enter a program: give numbers or booleans")
         array = np.ascontiguousarray(array, dtype).reshape(array.shape)
         if array.size > 16:
-            return Tensor(self, array.shape, dtype, "constant", array)
+            return self.tensor_type(self, array.shape, dtype, "constant", array)
         key = (dtype, array.shape, array.tobytes())
-        return self._constants.setdefault(key, Tensor(self, array.shape, dtype, "constant", array))
+        return self._constants.setdefault(key, self.tensor_type(self, array.shape, dtype, "constant", array))
 
     def tensor(self, value):
         """Any operand as a tensor of this program."""
@@ -263,7 +317,9 @@ class Program:
             return self._known[key]
         instruction = Instruction(primitive, inputs, attributes, self.scopes[-1] if self.scopes else "")
         results = primitive.infer(*instruction.inputs, **attributes)
-        instruction.outputs = tuple(Tensor(self, shape, dtype, "result", instruction) for shape, dtype in results)
+        instruction.outputs = tuple(
+            self.tensor_type(self, shape, dtype, "result", instruction) for shape, dtype in results
+        )
         self.instructions.append(instruction)
         self._known[key] = instruction.outputs
         return instruction.outputs

@@ -16,6 +16,7 @@ from fastnn.saving import budget, registry
 from fastnn.variable import Variable
 
 _context = threading.local()  # .training: what the outermost call said
+_NOT_OWN = frozenset(("_arguments", "_nested_in", "loss_tracker", "_compile_metrics"))  # attributes
 
 
 class Layer:
@@ -127,8 +128,20 @@ class Layer:
         """The layers held by this one, in the order of its attributes."""
         found = []
         for key, value in vars(self).items():
-            if key not in ("_arguments", "_nested_in"):
-                _collect_layers(value, found)
+            if key not in _NOT_OWN:
+                _collect(Layer, value, found)
+        return found
+
+    @property
+    def metrics(self):
+        """The metrics among the attributes of the layer and of those it holds."""
+        from fastnn.metrics import Metric
+
+        found = []
+        for layer in self._flatten_layers():
+            for key, value in vars(layer).items():
+                if key not in _NOT_OWN:
+                    _collect(Metric, value, found)
         return found
 
     def _flatten_layers(self):
@@ -212,15 +225,33 @@ class Layer:
 
     # --- losses of its own -------------------------------------------------------------------------
     def add_loss(self, loss):
-        """Add a scalar tensor to the loss of the model; call it inside ``call``."""
+        """Add a scalar tensor, or a list of them, to the loss of the model; call it inside ``call``."""
         program = current_program()
-        (program.losses if program is not None else self._losses).append(loss)
+        for each in loss if isinstance(loss, (list, tuple)) else [loss]:
+            if program is not None:
+                program.losses.append((self, each))
+            else:
+                self._losses.append(each)
 
     @property
     def losses(self):
-        """Penalties of the weights, and what the last eager call added."""
-        penalties = [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
-        return [loss for layer in self._flatten_layers() for loss in layer._losses] + penalties
+        """What the last call added, and the penalties of the weights."""
+        program = current_program()
+        if program is None:
+            added = [loss for layer in self._flatten_layers() for loss in layer._losses]
+        else:
+            own = {id(layer) for layer in self._flatten_layers()}
+            added = [loss for layer, loss in program.losses if id(layer) in own]
+        return added + [v.regularizer(v) for v in self.trainable_weights if v.regularizer is not None]
+
+    def _clear_losses(self, program):
+        """Forget what earlier calls added."""
+        layers = list(self._flatten_layers())
+        for layer in layers:
+            layer._losses = []
+        if program is not None and program.losses:
+            own = {id(layer) for layer in layers}
+            program.losses = [entry for entry in program.losses if id(entry[0]) not in own]
 
     # --- building and calling ----------------------------------------------------------------------
     def build(self, input_shape):
@@ -285,8 +316,11 @@ class Layer:
         else:
             kwargs.pop("training", None)
         _context.training = training
-        self._losses = []
         program = current_program() or _program_in(args)
+        inner = getattr(_context, "inner", False)
+        if not inner:
+            self._clear_losses(program)
+        _context.inner = True
         masks, masked = self._take_masks(first, args, kwargs)
         try:
             with _path_scope(self.name), program.scope(self.name) if program else contextlib.nullcontext():
@@ -295,7 +329,7 @@ class Layer:
                     raise ValueError(f"{self}: call() returned None: let it return a tensor")
                 self._give_masks(first, outputs, masks, masked)
         finally:
-            _context.training = outermost
+            _context.training, _context.inner = outermost, inner
         if self.activity_regularizer is not None:
             self.add_loss(self.activity_regularizer(outputs) / first.shape[0])
         return outputs
@@ -511,16 +545,17 @@ def _is_plain(value):
     return value is None or isinstance(value, (bool, int, float, str))
 
 
-def _collect_layers(value, found):
-    if isinstance(value, Layer):
+def _collect(kind, value, found):
+    """Put the objects of a kind in nested lists and dicts into `found`, each once."""
+    if isinstance(value, kind):
         if all(value is not known for known in found):
             found.append(value)
     elif isinstance(value, (list, tuple)):
         for item in value:
-            _collect_layers(item, found)
+            _collect(kind, item, found)
     elif isinstance(value, dict):
         for item in value.values():
-            _collect_layers(item, found)
+            _collect(kind, item, found)
 
 
 def _unique(variables):

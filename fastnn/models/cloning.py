@@ -50,6 +50,9 @@ def unpickled(config, weights, state):
     config.pop("compile_config", None)
     model = registry.deserialize(config, "model")
     model.set_weights(weights)
-    kept = ("optimizer", "objective", "loss_tracker", "engine", "_compile_config", "history")
+    kept = (
+        "optimizer", "objective", "loss_tracker", "_compile_metrics", "engine", "run_eagerly", "_compile_config",
+        "history",
+    )  # fmt: skip
     vars(model).update({k: v for k, v in state.items() if k in kept})
     return model

@@ -1,5 +1,6 @@
 """compile, and what fit, evaluate and predict share: programs by shape, results of metrics, random seeds."""
 
+import functools
 import os
 
 import numpy as np
@@ -7,17 +8,23 @@ import numpy as np
 from fastnn import config, optimizers, random  # noqa: F401, optimizers fill the registry
 from fastnn.callbacks import CallbackList
 from fastnn.data import arrays
+from fastnn.engine.eager import EagerExecutable
 from fastnn.engine.executable import Rows, executable
 from fastnn.graph.program import current_program
 from fastnn.layers.layer import Layer
 from fastnn.metrics import Mean
 from fastnn.models import tracing
+from fastnn.models.compile_metrics import CompileMetrics
 from fastnn.models.objective import Objective
 from fastnn.models.ready_calls import ReadyCalls, learning_rate
+from fastnn.models.step_results import MetricsResult, as_scalar
 from fastnn.saving import registry
 
 SLICE = 0.1  # seconds of work in one call into C
 ENGINES = ("native", "reference")
+MEASURING = (
+    "metrics", "metrics_names", "reset_metrics", "get_metrics_result", "compute_metrics", "train_step", "test_step"
+)  # fmt: skip
 NOBODY = CallbackList()  # follows single batches: nobody to tell
 
 
@@ -27,8 +34,8 @@ class Compilation(Layer):
     def _start_training_state(self):
         self.optimizer = self.objective = None
         self.stop_training = False
-        self.loss_tracker = None
-        self.engine = default_engine()
+        self.loss_tracker = self._compile_metrics = None
+        self.engine, self.run_eagerly = default_engine(), False
         self._compile_config = None
         self._programs, self._ready_calls = {}, ReadyCalls()
         self._seed, self._random_step = None, 0
@@ -66,16 +73,20 @@ class Compilation(Layer):
         metrics, weighted_metrics : list of str, Metric or function, optional
             Weighted metrics see the sample weights.
         run_eagerly : bool
-            True: the reference engine.
+            Compute while Python goes through `call` and `train_step`, with NumPy and anew for each batch, so that a
+            debugger or ``print`` shows numbers. The results are those of the reference engine, bit for bit.
         steps_per_execution, jit_compile, auto_scale_loss
             Accepted as in Keras; programs need no hint.
         engine : {"native", "reference"}, optional
             C kernels, or NumPy.  The environment variable FASTNN_ENGINE sets the default.
         """
         self.optimizer = registry.get("optimizer", optimizer)
-        self.objective = Objective(loss, loss_weights, metrics, weighted_metrics)
-        self.loss_tracker = Mean(name="loss")
+        self.objective = Objective(loss, loss_weights, self._output_names)
+        self.loss_tracker, self._compile_metrics = Mean(name="loss"), None
+        if metrics or weighted_metrics:
+            self._compile_metrics = CompileMetrics(metrics, weighted_metrics, self._output_names)
         self.engine = _checked_engine("reference" if run_eagerly and engine is None else engine)
+        self.run_eagerly = bool(run_eagerly)
         self._compile_config = {
             "optimizer": self.optimizer, "loss_weights": loss_weights, "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution, "jit_compile": False,
@@ -96,7 +107,8 @@ class Compilation(Layer):
         """What `compile` was called with, as plain data."""
         if self._compile_config is None:
             return {}
-        config = {**self._compile_config, **self.objective.get_config()}
+        given = self._compile_metrics or CompileMetrics(None, None)
+        config = {**self._compile_config, **self.objective.get_config(), **given.get_config()}
         return {**config, "optimizer": registry.serialize(self.optimizer)}
 
     def compile_from_config(self, config):
@@ -108,16 +120,34 @@ class Compilation(Layer):
             self.optimizer.build(self.trainable_variables)
 
     @property
+    def _output_names(self):
+        """The names of declared outputs; None where the model has none."""
+        return None
+
+    @property
     def metrics(self):
-        """The loss tracker and all metrics."""
-        if self.objective is None:
-            return []
-        return [self.loss_tracker, *self.objective.all_metrics()]
+        """The mean of the loss, the metrics of `compile` as one, the means of the losses of several outputs, and the
+        metrics that are attributes of the model or of its layers.
+        """
+        trackers = self.objective.trackers if self.objective is not None else []
+        compiled = [self.loss_tracker, self._compile_metrics, *trackers]
+        return [metric for metric in compiled if metric is not None] + super().metrics
 
     @property
     def metrics_names(self):
-        """The names under which results appear."""
-        return ["loss", *self.objective.names] if self.objective is not None else []
+        """The names of `metrics`."""
+        return [metric.name for metric in self.metrics]
+
+    def _named_metrics(self):
+        """[(name of the result, metric)], in the order in which `evaluate` lists the results."""
+        known, others = [], []
+        for metric in self.metrics:
+            if not isinstance(metric, CompileMetrics):
+                known.append((metric.name, metric))
+                continue
+            known += [(name, m) for name, m in metric.named if name == m.name]
+            others += [(name, m) for name, m in metric.named if name != m.name]
+        return known + sorted(others, key=lambda pair: pair[0])
 
     def reset_metrics(self):
         """Begin all running means anew."""
@@ -126,28 +156,52 @@ class Compilation(Layer):
 
     def get_metrics_result(self):
         """The present result of each metric by name."""
+        if current_program() is not None:
+            return MetricsResult(self._results_of_metrics)
+        return {k: plain(v) for k, v in self._results_of_metrics().items()}
+
+    def _results_of_metrics(self):
         logs = {}
-        names = ["loss", *self.objective.names] if self.objective is not None else []
-        for name, metric in zip(names, self.metrics, strict=True):
+        for name, metric in self._named_metrics():
             result = metric.result()
             logs.update(result if isinstance(result, dict) else {name: result})
-        return {k: _plain(v) for k, v in logs.items()}
+        return logs
+
+    def _results_after(self, executable):
+        """The results after a run: what the step returned, or those of the metrics."""
+        logs = executable.program.logs
+        return self.get_metrics_result() if logs is None else {name: plain(v.value) for name, v in logs.items()}
 
     def _quotients(self):
-        """The pairs of variables whose quotients are loss and metrics; None if the results are made otherwise."""
-        own = ("metrics", "metrics_names", "reset_metrics", "get_metrics_result")
-        if any(getattr(type(self), name) is not getattr(Compilation, name) for name in own):
+        """{name: (dividend, divisor)}: variables whose quotients are the results; None if they are made otherwise."""
+        users = [cls for cls in type(self).__mro__ if not cls.__module__.startswith("fastnn.")]
+        if any(name in vars(cls) for cls in users for name in MEASURING):
             return None
-        quotients, names = [metric.quotient() for metric in self.metrics], self.metrics_names
-        return None if None in quotients or len(set(names)) < len(names) else quotients
+        named = self._named_metrics()
+        quotients = {name: metric.quotient() for name, metric in named}
+        return None if None in quotients.values() or len(quotients) < len(named) else quotients
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Let the metrics of `compile` see a batch; returns the results of all.  Part of the traced steps."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def _measure(self, data, training):
+        """(loss, function that updates the metrics and returns the results) of a batch."""
+        x, y, sample_weight = arrays.unpack_x_y_sample_weight(data)
+        y_pred = self(x, training=training)
+        loss = as_scalar(self.compute_loss(x, y, y_pred, sample_weight))
+        self.loss_tracker.update_state(loss, sample_weight=float(arrays.flatten(x)[0].shape[0]))
+        return loss, self.compute_metrics(x, y, y_pred, sample_weight)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """The scalar that training makes small: losses of the outputs, `add_loss`, penalties of the weights.
 
         Override it for a loss that needs more than targets and predictions.
         """
-        total = self.objective.total_loss(y, y_pred, sample_weight)
-        for extra in [*self.losses, *current_program().losses]:
+        total = self.objective.total(y, y_pred, sample_weight)
+        for extra in self.losses:
             total = extra if total is None else total + extra
         if total is None:
             raise ValueError(f"{self}: there is no loss: pass one to compile(), or use add_loss() in a layer")
@@ -174,6 +228,12 @@ class Compilation(Layer):
         if not self.built:
             raise ValueError(f"{self} could not be built for inputs of shape {[a.shape for a in batches.x]}")
 
+    def _runner(self, kind, batches, size, trace):
+        """What runs a step: the program for batches of a size or, with run_eagerly, Python."""
+        if not self.run_eagerly:
+            return self._program(kind, batches, size, trace)
+        return EagerExecutable(functools.partial(trace, self, tracing.Signature(batches, size)))
+
     def _rows(self, batches, index=None):
         return [Rows(a, index) for a in batches.arrays]
 
@@ -188,17 +248,19 @@ class Compilation(Layer):
         params = {"verbose": verbose, "epochs": epochs, "steps": steps}
         return CallbackList(callbacks, add_history, verbose != 0, self, **params)
 
-    def _show(self, followers, step):
+    def _show(self, followers, step, executable):
         """Let the progress bar know, if there is one."""
         if followers.progbar is not None:
-            followers.progbar.update(step, in_name_order(self.get_metrics_result()))
+            followers.progbar.update(step, in_name_order(self._results_after(executable)))
 
     def _targets(self, data):
         return self.objective.in_order(arrays.repack(data.structure[1], data.y))
 
-    def _check_labels(self, program, data):
+    def _check_labels(self, executable, data):
         """Integer labels are looked at once before any of them reaches a kernel."""
-        shapes = [shape[1:] for shape in program.program.prediction_shapes]
+        if executable.program is None or executable.program.prediction_shapes is None:
+            return  # a step of the user's own, or one that looks at the labels when it comes to them
+        shapes = [shape[1:] for shape in executable.program.prediction_shapes]
         if data.labels_checked != shapes:
             self.objective.check_targets(self._targets(data), [(None, *shape) for shape in shapes])
             data.labels_checked = shapes
@@ -217,7 +279,7 @@ def _checked_engine(engine):
     return engine
 
 
-def _plain(value):
+def plain(value):
     """A Python float of a scalar result."""
     return float(value) if np.ndim(value) == 0 else np.asarray(value)
 

@@ -1,10 +1,13 @@
 """evaluate and predict: programs run over batches without a change of the weights."""
 
+import functools
+
 import numpy as np
 
 from fastnn import config
 from fastnn.data import arrays
-from fastnn.data.arrays import Batches, count_steps, first_batch_size, is_stream, unpack_batch
+from fastnn.data.arrays import Batches, first_batch_size, unpack_x_y_sample_weight
+from fastnn.data.streams import Stream, is_stream
 from fastnn.engine import native
 from fastnn.models import tracing
 from fastnn.models.compilation import NOBODY, SLICE, Compilation, in_name_order
@@ -26,10 +29,15 @@ class Evaluation(Compilation):
             The loss alone, the loss and the metrics, or all by name with return_dict.
         """
         self._assert_compiled("evaluate()")
-        data = x if is_stream(x, y) else Batches(x, y, sample_weight, first_batch_size(batch_size))
-        followers = self._followers(callbacks, verbose, 1, steps or count_steps(data))
+        data = Stream(x, steps) if is_stream(x, y) else Batches(x, y, sample_weight, first_batch_size(batch_size))
+        followers = self._followers(callbacks, verbose, 1, steps or data.steps)
         results = self._evaluate(data, followers, steps)
         return as_returned(results, return_dict)
+
+    def test_step(self, data):
+        """The loss and the metrics of a batch, traced like `train_step`; a subclass may write its own."""
+        _, results = self._measure(data, training=False)
+        return results
 
     def _evaluate(self, data, followers, steps, show=True):
         self.reset_metrics()
@@ -41,25 +49,24 @@ class Evaluation(Compilation):
             full, rest = divmod(data.rows, data.batch_size)
             if steps is not None:
                 full, rest = (steps, 0) if steps <= full else (full, rest)
-            self._evaluate_steps(data, full, data.batch_size, followers, 0, show)
+            last = self._evaluate_steps(data, full, data.batch_size, followers, 0, show)
             if rest:
-                self._evaluate_steps(data._part(slice(full * data.batch_size, None)), 1, rest, followers, full, show)
+                tail = data._part(slice(full * data.batch_size, None))
+                last = self._evaluate_steps(tail, 1, rest, followers, full, show)
         else:
-            for i, batch in enumerate(data):
-                if steps is not None and i >= steps:
-                    break
-                x, y, weights = unpack_batch(batch)
-                part = Batches(x, y, weights, max(len(arrays.flatten(x)[0]), 1))
+            for i, (x, y, weights) in enumerate(data.epoch()):
+                part = Batches.whole(x, y, weights)
                 self._ensure_built(part)
-                self._evaluate_steps(part, 1, part.rows, followers, i, show)
-        results = self.get_metrics_result()
+                last = self._evaluate_steps(part, 1, part.rows, followers, i, show)
+        results = self._results_after(last)
         followers.on_test_end(in_name_order(results))
         return results
 
     def _evaluate_steps(self, data, count, size, followers, offset, show):
+        """Run `count` steps; returns what ran them."""
         if count == 0:
-            return
-        program = self._program("evaluate", data, size, tracing.trace_evaluate)
+            return None
+        program = self._runner("evaluate", data, size, tracing.trace_evaluate)
         self._check_labels(program, data)
         rows, done, every = self._rows(data), 0, followers.needs_test_batches
         while done < count:
@@ -70,11 +77,24 @@ class Evaluation(Compilation):
                 deadline=native.clock() + SLICE,
             )  # fmt: skip
             if every:
-                followers.on_test_batch_end(offset + done - 1, in_name_order(self.get_metrics_result()))
+                followers.on_test_batch_end(offset + done - 1, in_name_order(self._results_after(program)))
             elif show:
-                self._show(followers, offset + done)
+                self._show(followers, offset + done, program)
+        return program
 
     # --- predict -----------------------------------------------------------------------------------
+    def predict_step(self, data):
+        """The prediction for a batch, traced like `train_step`; a subclass may write its own."""
+        x, _, _ = unpack_x_y_sample_weight(data)
+        return self(x, training=False)
+
+    @property
+    def _prediction(self):
+        """(kind, trace, options) of programs that predict: those of calls, unless the model has a step of its own."""
+        if type(self).predict_step is Evaluation.predict_step:
+            return "call", tracing.trace_call, {"training": False}
+        return "predict", tracing.trace_predict, {}
+
     def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
         """Predictions for many samples, computed in batches.
 
@@ -83,22 +103,25 @@ class Evaluation(Compilation):
         array of shape (n, ...), or a list of them where the model has several outputs
         """
         if is_stream(x, None):
-            return self._predict_stream(x, steps)
+            return self._predict_stream(x, steps, callbacks, verbose)
         data = Batches(x, None, None, first_batch_size(batch_size))
+        if self.run_eagerly and data.rows:
+            return self._predict_stream(data.one_by_one(), steps, callbacks, verbose)
         followers = self._followers(callbacks, verbose, 1, steps or data.steps)
         followers.on_predict_begin()
         self._ensure_built(data)
+        kind, trace, options = self._prediction
         outputs, rows = None, data.rows if steps is None else min(data.rows, steps * data.batch_size)
         full, rest = divmod(rows, data.batch_size)
         for start, count, size in ((0, full, data.batch_size), (full * data.batch_size, 1 if rest else 0, rest)):
             if count:
                 part = data if start == 0 else data._part(slice(start, None))
-                program = self._program("predict", part, size, tracing.trace_predict)
+                program = self._program(kind, part, size, trace, **options)
                 if outputs is None:
                     outputs = [np.empty((rows, *p.shape[1:]), _dtype(p)) for p in program.program.outputs]
                 self._predict_steps(program, part, [o[start:] for o in outputs], count, size, followers, start)
         followers.on_predict_end()
-        return _arranged(*(self._empty_prediction(data) if outputs is None else (program.program, outputs)))
+        return _arranged(*(self._empty_prediction(data, trace) if outputs is None else (program.program, outputs)))
 
     def _predict_steps(self, program, data, outputs, count, size, followers, start):
         rows, done, offset = self._rows(data), 0, start // data.batch_size if start else 0
@@ -117,40 +140,47 @@ class Evaluation(Compilation):
             elif followers.progbar is not None:
                 followers.progbar.update(offset + done)
 
-    def _empty_prediction(self, data):
+    def _empty_prediction(self, data, trace):
         """(program, outputs) for no rows at all."""
         one = Batches(arrays.repack(data.structure[0], [np.zeros((1, *a.shape[1:]), a.dtype) for a in data.x]))
-        program = tracing.trace_predict(self, tracing.Signature(one, 1))
+        program = trace(self, tracing.Signature(one, 1))
         return program, [np.empty((0, *p.shape[1:]), _dtype(p)) for p in program.outputs]
 
-    def _predict_stream(self, batches, steps):
+    def _predict_stream(self, batches, steps, callbacks, verbose):
+        stream = Stream(batches, steps)
+        followers = self._followers(callbacks, verbose, 1, stream.steps)
+        followers.on_predict_begin()
         parts = []
-        for i, batch in enumerate(batches):
-            if steps is not None and i >= steps:
-                break
-            parts.append(self.predict_on_batch(unpack_batch(batch)[0]))
-        if not parts:
-            raise ValueError("predict: the iterable of batches gave none")
+        for i, (x, _, _) in enumerate(stream.epoch()):
+            followers.on_predict_batch_begin(i)
+            parts.append(self.predict_on_batch(x))
+            followers.on_predict_batch_end(i, {"outputs": parts[-1]})
+        followers.on_predict_end()
         columns = zip(*map(arrays.flatten, parts), strict=True)
         return arrays.repack(parts[0], [np.concatenate(column) for column in columns])
 
     def _call_on_batch(self, x, training=None):
         training = bool(training)
         form = form_of(training, x)
-        done = self._ready_calls.results(self, form, (x,), self._random_step) or self._predict_batch(x, training, form)
-        program, outputs = done
+        done = self._ready_calls.results(self, form, (x,), self._random_step)
+        program, outputs = done or self._run_on_batch(x, form, "call", tracing.trace_call, training=training)
         if training:
             self._random_step += 1
         return _arranged(program, outputs)
 
-    def _predict_batch(self, x, training, form):
+    def _run_on_batch(self, x, form, kind, trace, **options):
         """(program, outputs) for one batch; remembered as a call of this form."""
         data = Batches(x)
         data.batch_size = data.rows
         self._ensure_built(data)
         if data.rows == 0:
-            return self._empty_prediction(data)
-        executable = self._program("predict", data, data.rows, tracing.trace_predict, training=training)
+            return self._empty_prediction(data, trace)
+        if self.run_eagerly:
+            trace = functools.partial(trace, **options)
+            executable = self._runner(kind, data, data.rows, trace)
+            executable.run(self._rows(data), batch=data.rows, seed=self._draw_seed(), step=self._random_step)
+            return executable.program, [t.value for t in executable.program.outputs]
+        executable = self._program(kind, data, data.rows, trace, **options)
         outputs = [np.empty(p.shape, _dtype(p)) for p in executable.program.outputs]
         executable.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
         self._ready_calls.keep(self, form, executable, data, measured=False)
@@ -158,14 +188,17 @@ class Evaluation(Compilation):
 
     def predict_on_batch(self, x):
         """The prediction for one batch."""
-        return self._call_on_batch(x)
+        kind, trace, options = self._prediction
+        if kind == "call":
+            return self._call_on_batch(x)
+        return _arranged(*self._run_on_batch(x, None, kind, trace, **options))
 
     def _measure_batch(self, kind, x, y, sample_weight, return_dict, step, run):
         """Loss and metrics of one batch: of the program that `run(data)` runs and returns."""
         form = form_of(kind, x, y) if sample_weight is None else None
         done = self._ready_calls.results(self, form, (x, y), step)
         if done is not None:
-            return as_returned(dict(zip(self.metrics_names, done[1], strict=True)), return_dict)
+            return as_returned(dict(zip(self._ready_calls.names, done[1], strict=True)), return_dict)
         data = Batches(x, y, sample_weight)
         data.batch_size = data.rows
         if data.rows == 0:
@@ -173,16 +206,16 @@ class Evaluation(Compilation):
         self._ensure_built(data)
         self.reset_metrics()
         executable = run(data)
-        self._ready_calls.keep(self, form, executable, data, measured=True)
-        return as_returned(self.get_metrics_result(), return_dict)
+        if not self.run_eagerly:
+            self._ready_calls.keep(self, form, executable, data, measured=True)
+        return as_returned(self._results_after(executable), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss and metrics of one batch."""
         self._assert_compiled("test_on_batch()")
 
         def run(data):
-            self._evaluate_steps(data, 1, data.rows, NOBODY, 0, show=False)
-            return self._program("evaluate", data, data.rows, tracing.trace_evaluate)
+            return self._evaluate_steps(data, 1, data.rows, NOBODY, 0, show=False)
 
         return self._measure_batch("test", x, y, sample_weight, return_dict, 0, run)
 

@@ -113,7 +113,9 @@ class Inspection(Layer):
         return table
 
     def _unchanged(self, program):
-        return _Restored([*self.weights, *program.program.updates, *self._optimizer_variables()])
+        return _Restored(
+            [*self.weights, *program.program.updates, *program.program.counted, *self._optimizer_variables()]
+        )
 
     def _optimizer_variables(self):
         return list(self.optimizer.variables) if self.optimizer is not None else []

@@ -4,7 +4,7 @@ import numpy as np
 
 from fastnn.graph.declaration import Graph, is_declared, leaves, map_structure, program_dtype
 from fastnn.graph.masks import carrying
-from fastnn.graph.program import Tensor
+from fastnn.graph.program import Tensor, current_program
 from fastnn.layers.core import InputLayer
 from fastnn.layers.layer import Layer
 from fastnn.models.inspection import Inspection
@@ -61,6 +61,10 @@ class Model(Training, Inspection):
         if self._graph is None:
             raise AttributeError(f"{self} has no {what}: only models made as Model(inputs, outputs) and Sequential do")
         return self._graph
+
+    @property
+    def _output_names(self):
+        return None if self._graph is None else [t.data.operation.name for t in self.outputs]
 
     @property
     def inputs(self):
@@ -142,6 +146,8 @@ class Model(Training, Inspection):
 
     def __call__(self, *args, **kwargs):
         """On arrays: the prediction for one batch, by the compiled program; on tensors: part of a larger program."""
+        if current_program() is not None:
+            return super().__call__(*args, **kwargs)
         if len(args) == 1 and not kwargs and type(args[0]) is np.ndarray:  # the usual case, without further questions
             return self._call_on_batch(args[0])
         if len(args) == 1 and not _symbolic(args[0]) and set(kwargs) <= {"training"}:
@@ -154,12 +160,15 @@ class Model(Training, Inspection):
 
     def build(self, input_shape):
         """Make all weights by tracing the model once; sizes of None become 1."""
+        from fastnn.engine.eager import EagerProgram
         from fastnn.graph.program import Program
         from fastnn.layers.layer import _map_shape
 
-        with Program() as program:
-            x = _map_shape(lambda s: program.input([1 if n is None else n for n in s], self.input_dtype()), input_shape)
-            self.call(x)
+        zeros = []
+        shapes = _map_shape(lambda s: tuple(1 if n is None else n for n in s), input_shape)
+        _map_shape(lambda s: zeros.append(np.zeros(s)), shapes)
+        with EagerProgram(zeros) if self.run_eagerly else Program() as program:
+            self.call(_map_shape(lambda s: program.input(s, self.input_dtype()), shapes))
 
     # --- files -------------------------------------------------------------------------------------
     def to_json(self, **kwargs):

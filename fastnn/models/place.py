@@ -13,10 +13,16 @@ class Place:
     epoch : int
     walk : Walk or None
         None for iterables of batches.
+
+    Attributes
+    ----------
+    executable : NativeExecutable, ReferenceExecutable or EagerExecutable
+        That of the last step.
     """
 
     def __init__(self, epoch, walk):
         self.epoch, self.batch, self.walk = epoch, 0, walk
+        self.executable = None
 
     def advance(self, steps):
         """So many steps more are done."""

@@ -32,6 +32,7 @@ class ReadyCalls:
 
     def __init__(self):
         self._calls = {}
+        self.names = []  # of the results of calls that measure
 
     def clear(self):
         self._calls.clear()
@@ -63,12 +64,13 @@ class ReadyCalls:
         given = [array for array in data.structure if array is not None]
         if form is None or config.floatx() != "float32" or any(a is not b for a, b in zip(arrays, given, strict=True)):
             return
-        limits, quotients = None, ()
+        limits, quotients = None, {}
         if measured:
             limits, quotients = _limits(model.objective, executable.program, data.y), model._quotients()
             if limits is UNCHECKED or quotients is None:
                 return
-        call = executable.ready(arrays, limits, quotients)
+            self.names = list(quotients)
+        call = executable.ready(arrays, limits, list(quotients.values()))
         if call is not None:
             self._calls[form] = executable, learning_rate(model), call
 
@@ -80,8 +82,12 @@ def _limits(objective, program, targets):
     """(low, high) between which the integers of the targets must lie; None where nothing is to be checked."""
     if not targets:
         return None
-    (y,) = targets
-    (loss,) = objective.losses or (None,)
+    if program.prediction_shapes is None:
+        return UNCHECKED
+    (y,), parts = targets, objective.parts or [None]
+    if len(parts) > 1:
+        return UNCHECKED
+    loss = parts[0] and parts[0].loss
     classes = label_classes(loss, program.prediction_shapes[0])
     kind = y.dtype.name
     if classes is not None:

@@ -1,9 +1,10 @@
 """From a model to its programs: what predicts, what evaluates, what trains."""
 
 from fastnn import ops
-from fastnn.data.arrays import flatten, program_dtype, repack
+from fastnn.data.arrays import flatten, pack_x_y_sample_weight, program_dtype, repack
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
+from fastnn.models.step_results import as_scalar, keep_logs
 
 
 class Signature:
@@ -25,7 +26,7 @@ class Signature:
 
 
 def _inputs(model, program, signature):
-    """Symbolic x and y (in the user's structures), weight or None."""
+    """Symbolic x, y and weights in the user's structures; None for what there is not."""
     as_declared = model._input_dtypes(signature.structure[0], len(signature.x))
     x = [
         program.input(shape, declared or dtype, "x")
@@ -33,59 +34,42 @@ def _inputs(model, program, signature):
     ]
     y = [program.input(shape, dtype, "y") for shape, dtype in signature.y]
     weights = [program.input(shape, dtype, "sample_weight") for shape, dtype in signature.weights]
-    x, y = (repack(structure, leaves) for structure, leaves in zip(signature.structure, (x, y), strict=True))
-    return x, y, weights[0] if weights else None
+    return [repack(structure, tensors) for structure, tensors in zip(signature.structure, (x, y, weights), strict=True)]
 
 
-def trace_predict(model, signature, training=False):
-    """x -> predictions."""
-    with Program() as program:
+def _predicts(program, prediction):
+    program.prediction = prediction
+    program.outputs = flatten(prediction)
+    return program
+
+
+def trace_call(model, signature, program=None, training=False):
+    """x -> what the model makes of it."""
+    with program or Program() as program:
         x, _, _ = _inputs(model, program, signature)
-        program.prediction = model(x, training=training)
-        program.outputs = flatten(program.prediction)
-    return program
+        return _predicts(program, model(x, training=training))
 
 
-def _loss(model, program, x, y, predictions, weights):
-    program.prediction_shapes = [p.shape for p in flatten(predictions)]
-    loss = model.compute_loss(x, y, predictions, weights)
-    if loss.shape != ():
-        loss = ops.sum(loss)
-    return loss
+def trace_predict(model, signature, program=None):
+    """x -> predictions."""
+    with program or Program() as program:
+        return _predicts(program, model.predict_step(pack_x_y_sample_weight(*_inputs(model, program, signature))))
 
 
-def _follow(model, size, loss, y, predictions, weights):
-    """Update the loss tracker and all metrics."""
-    model.loss_tracker.update_state(loss, sample_weight=float(size))
-    model.objective.update_metrics(y, predictions, weights)
-
-
-def trace_evaluate(model, signature):
+def trace_evaluate(model, signature, program=None):
     """x, y, weights -> nothing; the metrics' variables are updated."""
-    with Program() as program:
-        x, y, weights = _inputs(model, program, signature)
-        predictions = model(x, training=False)
-        loss = _loss(model, program, x, y, predictions, weights)
-        _follow(model, signature.size, loss, y, predictions, weights)
-    return program
+    return _trace_step(model.test_step, model, signature, program)
 
 
-def trace_train(model, signature):
+def trace_train(model, signature, program=None):
     """One training step: x, y, weights -> updated weights, optimiser variables and metrics."""
-    with Program() as program:
-        x, y, weights = _inputs(model, program, signature)
-        predictions = model(x, training=True)
-        loss = _loss(model, program, x, y, predictions, weights)
-        _follow(model, signature.size, loss, y, predictions, weights)
-        variables = model.trainable_variables
-        if not variables:
-            raise ValueError(f"{model}: there is nothing to train: no layer has trainable weights")
-        if not model.optimizer.built:
-            model.optimizer.build(variables)
-        scaled = model.optimizer.scale_loss(loss)
-        found = gradients(scaled, [program.variable(v) for v in variables])
-        with program.scope("optimizer"):
-            model.optimizer.apply(found, variables)
+    return _trace_step(model.train_step, model, signature, program)
+
+
+def _trace_step(step, model, signature, program):
+    with program or Program() as program:
+        logs = step(pack_x_y_sample_weight(*_inputs(model, program, signature)))
+        keep_logs(program, model, logs, step.__qualname__)
     return program
 
 
@@ -93,8 +77,7 @@ def trace_gradients(model, signature):
     """x, y, weights -> loss, then the gradient of every trainable variable (zeros where there is none)."""
     with Program() as program:
         x, y, weights = _inputs(model, program, signature)
-        predictions = model(x, training=True)
-        loss = _loss(model, program, x, y, predictions, weights)
+        loss = as_scalar(model.compute_loss(x, y, model(x, training=True), weights))
         variables = model.trainable_variables
         found = gradients(loss, [program.variable(v) for v in variables])
         zeros = (ops.zeros(v.shape) for v in variables)

@@ -4,13 +4,15 @@ Between two looks at the clock a whole run of steps is one call into C; Python i
 second, for the progress bar and Ctrl-C, or at every step where a callback asks for it.
 """
 
-import itertools
+import warnings
 
 import numpy as np
 
 from fastnn.data import arrays
-from fastnn.data.arrays import Batches, count_steps, first_batch_size, is_stream, unpack_batch
+from fastnn.data.arrays import Batches, first_batch_size
+from fastnn.data.streams import NoBatchesError, Stream, is_stream
 from fastnn.engine import native
+from fastnn.graph.gradients import gradients
 from fastnn.models import tracing
 from fastnn.models.compilation import NOBODY, SLICE, in_name_order
 from fastnn.models.evaluation import Evaluation
@@ -71,49 +73,85 @@ class Training(Evaluation):
             ``history.history`` has a list for each metric.
         """
         self._assert_compiled("fit()")
-        data = self._training_data(x, y, sample_weight, class_weight, first_batch_size(batch_size))
+        if is_stream(x, y):
+            if sample_weight is not None:
+                raise ValueError("fit: sample weights must come with the batches where x is an iterable of batches")
+            data = Stream(x, steps_per_epoch, shuffle, class_weight)
+        else:
+            data = self._training_data(x, y, sample_weight, class_weight, first_batch_size(batch_size))
         if validation_split:
             if not isinstance(data, Batches):
                 raise ValueError("validation_split needs arrays: pass validation_data with an iterable of batches")
             if validation_data is None:
                 data, validation_data = data.split(validation_split)
-        validation = self._validation_data(validation_data, first_batch_size(validation_batch_size, batch_size))
+        validation = self._validation_data(
+            validation_data,
+            first_batch_size(validation_batch_size, batch_size),
+            validation_steps,
+            epochs - initial_epoch,
+        )
         self._prepare_training(data)
         if isinstance(data, Batches) and data.rows == 0:
             raise ValueError("fit: x has no rows: there is nothing to train on")
-        steps = steps_per_epoch or count_steps(data)
+        steps = steps_per_epoch or data.steps
         followers = self._followers(callbacks, verbose, epochs, steps, add_history=True)
         self.stop_training = False
         walk = Walk(data, shuffle) if isinstance(data, Batches) else None
         self._place = Place(initial_epoch, walk)
         followers.on_train_begin()  # may set the place, to go on where an interrupted run was
-        logs, stream = {}, None
+        logs = {}
         for epoch in range(self._place.epoch, epochs):
             if self._place.batch == 0:
                 self.reset_metrics()
             followers.on_epoch_begin(epoch)
             if walk is not None:
                 self._train_epoch(data, followers, steps)
-            else:
-                stream = self._train_on_stream(data, followers, steps_per_epoch, stream)
+            elif not self._train_on_stream(data, followers):
+                break
+            logs = in_name_order(self._results_after(self._place.executable))
             self._place.end_epoch()
-            logs = in_name_order(self.get_metrics_result())
             if validation is not None and _validates(epoch, validation_freq):
                 results = self._evaluate(validation, followers, validation_steps, show=False)
                 logs = {**logs, **{f"val_{k}": v for k, v in in_name_order(results).items()}}
             followers.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
-        self.optimizer.finalize_variable_values(self.trainable_variables)
+        if self.optimizer is not None:
+            self.optimizer.finalize_variable_values(self.trainable_variables)
         followers.on_train_end(logs=logs)
         self._place = None
         return self.history
 
+    def train_step(self, data):
+        """One training step, traced once for each form of a batch.
+
+        A subclass may write its own: it computes a loss, has `fastnn.value_and_grad` differentiate it, hands the
+        gradients to an optimizer and updates metrics.
+
+        Parameters
+        ----------
+        data : tensors
+            What `fit` received: ``x``, ``(x, y)`` or ``(x, y, sample_weight)``.
+
+        Returns
+        -------
+        dict
+            Scalars by name, for the progress bar, callbacks and the history: those of the last batch, unless they are
+            the results of all metrics.
+        """
+        loss, results = self._measure(data, training=True)
+        variables = self.trainable_variables
+        if not variables:
+            raise ValueError(f"{self}: there is nothing to train: no layer has trainable weights")
+        if not self.optimizer.built:
+            self.optimizer.build(variables)
+        program = loss.program
+        found = gradients(self.optimizer.scale_loss(loss), [program.variable(v) for v in variables])
+        with program.scope("optimizer"):
+            self.optimizer.apply(found, variables)
+        return results
+
     def _training_data(self, x, y, sample_weight, class_weight, batch_size):
-        if is_stream(x, y):
-            if sample_weight is not None or class_weight is not None:
-                raise ValueError("fit: weights must come with the batches where x is an iterable of batches")
-            return x
         if y is None and self.objective.loss is not None:
             raise ValueError("fit: y is missing: pass targets, or an iterable of (x, y) batches as x")
         if class_weight is not None:
@@ -122,7 +160,7 @@ class Training(Evaluation):
             sample_weight = arrays.class_weights(np.asarray(y), class_weight)
         return Batches(x, y, sample_weight, batch_size)
 
-    def _validation_data(self, data, batch_size):
+    def _validation_data(self, data, batch_size, steps, epochs):
         wrong = "validation_data: expected (x, y), (x, y, sample_weight) or an iterable of batches"
         if hasattr(data, "shape") or isinstance(data, (str, dict)):
             raise ValueError(f"{wrong}, received {type(data).__name__}")
@@ -130,8 +168,14 @@ class Training(Evaluation):
             return data
         if isinstance(data, (tuple, list)) and len(data) in (2, 3):
             return Batches(data[0], data[1], data[2] if len(data) == 3 else None, batch_size)
-        if hasattr(data, "__iter__"):
-            return data
+        if is_stream(data, None):
+            stream = Stream(data, steps)
+            if stream.once and steps is None and epochs > 1:
+                raise ValueError(
+                    "validation_data: an iterator ends with the first epoch: pass validation_steps, or something that "
+                    "can be gone through again"
+                )
+            return stream
         raise ValueError(f"{wrong}, received {data!r:.60}")
 
     def _prepare_training(self, data):
@@ -156,7 +200,7 @@ class Training(Evaluation):
         """Run `count` steps, fewer where a callback stops them."""
         if count == 0:
             return
-        program = self._program("train", data, size, tracing.trace_train)
+        program = place.executable = self._runner("train", data, size, tracing.trace_train)
         self._check_labels(program, data)
         rows, seed, done = self._rows(data, index), self._draw_seed(), 0
         every = followers.needs_batches
@@ -171,30 +215,30 @@ class Training(Evaluation):
             self._random_step += ran
             place.advance(ran)
             if every:
-                followers.on_train_batch_end(place.batch - 1, in_name_order(self.get_metrics_result()))
+                followers.on_train_batch_end(place.batch - 1, in_name_order(self._results_after(program)))
             else:
-                self._show(followers, place.batch)
+                self._show(followers, place.batch, program)
 
-    def _train_on_stream(self, batches, followers, steps, stream):
-        """One epoch over an iterable of batches; returns the iterator where it goes on in the next epoch."""
-        iterator, place = stream if stream is not None else iter(batches), self._place
-        for _ in itertools.islice(iterator, place.batch):
-            pass  # an interrupted run has had these
-        while steps is None or place.batch < steps:
-            try:
-                x, y, weights = unpack_batch(next(iterator))
-            except StopIteration:
-                if place.batch == 0:
-                    raise ValueError(
-                        "fit: the iterable of batches gave none: it may be exhausted after one epoch"
-                    ) from None
-                return None
-            data = Batches(x, y, weights, max(len(arrays.flatten(x)[0]), 1))
-            self._prepare_training(data)
-            self._train_steps(data, None, 0, 1, data.rows, followers, place)
-            if self.stop_training and followers.needs_batches:
-                break
-        return iterator if steps is not None else None
+    def _train_on_stream(self, stream, followers):
+        """One epoch over an iterable of batches; False if there are no more."""
+        place = self._place
+        try:
+            for x, y, weights in stream.epoch(place.batch):  # an interrupted run has had the first ones
+                data = Batches.whole(x, y, weights)
+                self._prepare_training(data)
+                self._train_steps(data, None, 0, 1, data.rows, followers, place)
+                if self.stop_training and followers.needs_batches:
+                    break
+        except NoBatchesError as error:
+            if place.executable is None:
+                raise ValueError(f"fit: {error}") from None
+            warnings.warn(
+                f"fit: {error} after {place.epoch} epochs: pass something that can be gone through again, or "
+                "steps_per_epoch",
+                stacklevel=3,
+            )
+            return False
+        return True
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
         """One training step; returns loss and metrics of the batch, before the weights changed."""
@@ -206,8 +250,9 @@ class Training(Evaluation):
 
         def run(data):
             self._prepare_training(data)
-            self._train_steps(data, None, 0, 1, data.rows, NOBODY, Place(0, None))
-            return self._program("train", data, data.rows, tracing.trace_train)
+            place = Place(0, None)
+            self._train_steps(data, None, 0, 1, data.rows, NOBODY, place)
+            return place.executable
 
         step = self._random_step
         results = self._measure_batch("train", x, y, sample_weight, return_dict, step, run)

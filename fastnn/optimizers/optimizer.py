@@ -12,7 +12,7 @@ from fastnn.optimizers.clipping import clip_by_global_norm, clip_by_norm
 from fastnn.optimizers.schedules import LearningRateSchedule
 from fastnn.optimizers.state import OptimizerVariables
 from fastnn.saving import registry
-from fastnn.variable import Storage, Variable, gather_storage
+from fastnn.variable import Storage, Variable, gather_storage, holds_exactly
 
 
 class Optimizer(OptimizerVariables):
@@ -248,6 +248,8 @@ class Optimizer(OptimizerVariables):
         if self.clipnorm and self.gradient_accumulation_steps:  # each sum has a norm of its own
             return False
         assigned = () if current_program() is None else current_program().updates
+        if any(v.storage in assigned for v in variables) and not holds_exactly(variables[0].storage, variables):
+            return False  # another optimizer has updated them in this step, where they lie
         return len(variables) == len(self._trainable_variables) and all(
             v is own and v.constraint is None and v.dtype == variables[0].dtype and v not in assigned
             for v, own in zip(variables, self._trainable_variables, strict=True)
@@ -284,7 +286,7 @@ class Optimizer(OptimizerVariables):
         if program is None:
             self._iterations.assign_add(1)
         else:
-            program.count(self._iterations)  # each run of the program will add one
+            program.count_up(self._iterations)
 
     # --- weight decay and averages ----------------------------------------------------------------------
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
@@ -384,7 +386,7 @@ def _only_when(condition, action):
     A traced program has no branches: it always computes the new values, and chooses between them and the old.
     """
     program = current_program()
-    if program is None:
+    if program is None or program.computes:
         if condition:
             action()
         return

@@ -94,7 +94,7 @@ class OptimizerVariables:
         if not isinstance(variable, Storage):
             variable.assign(value)
         elif program is not None:
-            program.updates[variable] = program.tensor(value)
+            program.assign(variable, value)
         else:
             variable.flat[...] = as_array(value)
 

@@ -84,6 +84,7 @@ def test_the_counter_goes_on(engine):
     with Program() as program:
         x = program.input((1,))
         now = program.count(counter)
+        program.count_up(counter)
         seen.assign(ops.concatenate([seen[1:], ops.reshape(now, (1,)) + x * 0.0], 0))
     run = executable(program, engine)
     rows = [Rows(np.zeros(3, np.float32))]

@@ -70,7 +70,7 @@ def test_dict_outputs_meet_targets_losses_and_metrics_by_name():
     assert {k: v.shape for k, v in prediction.items()} == {"z": (10, 3), "y": (10, 2)}
     y = {"y": np.zeros((10, 2), "float32"), "z": np.zeros((10, 3), "float32")}
     results = model.evaluate(X, y, verbose=0, return_dict=True)
-    assert list(results) == ["loss", "y_mae", "z_mse"]
+    assert list(results) == ["loss", "y_loss", "y_mae", "z_loss", "z_mse"]
     assert results["y_mae"] == pytest.approx(np.abs(prediction["y"]).mean(), rel=1e-5)
     expected = np.square(prediction["y"]).mean() + np.abs(prediction["z"]).mean()
     assert results["loss"] == pytest.approx(expected, rel=1e-5)
