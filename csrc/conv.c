@@ -226,10 +226,10 @@ fnn_conv fnn_conv_of(const fnn_step *step) {
 static ptrdiff_t conv_scratch(const fnn_conv *v) {
   const ptrdiff_t taps = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c), size = sizeof(float);
   if (v->columns.out == 0) return 0;
-  if (pointwise(v)) return fnn_gemm_scratch(FNN_PRODUCT(v->n, v->rows.out, v->columns.out), v->c, 0);
+  if (pointwise(v)) return fnn_gemm_scratch(FNN_PRODUCT(v->n, v->rows.out, v->columns.out), v->f, v->c, 0);
   if (gathers(v)) {
     const ptrdiff_t most = gathered_pixels(v);
-    return fnn_add(FNN_PRODUCT(most, taps, size), fnn_gemm_scratch(most, taps, 0));
+    return fnn_add(FNN_PRODUCT(most, taps, size), fnn_gemm_scratch(most, v->f, taps, 0));
   }
   const ptrdiff_t packed = fnn_multiply(packed_kernel(v), size);
   if (!padded(&v->rows) && !padded(&v->columns)) return packed;

@@ -15,7 +15,9 @@
 enum {
   WIDE_PANEL = 64,     /* panels so wide are read where they are: their rows fill four cache lines each */
   PACKED_ROWS = 24,    /* fewer rows are not worth a copy of B, */
-  PACKED_WORTH = 8192, /* nor are few rows where those of B lie close together: rows times their distance */
+  PACKED_WORTH = 8192, /* nor are few rows where those of B lie close together: rows times their distance; */
+  PACKED_FEW = 3,      /* but as few as these are worth one */
+  LARGE = 1 << 21,     /* of a B of so many elements, which comes from memory: a copy reads it from end to end */
   PACKED_A = 24,       /* rows of a transposed A that are copied at a time, whole tiles */
   COLUMNS = 128,       /* of a block of B that is packed before they meet all rows of A */
   DEPTH = 512,         /* k of one pass: a panel of B so long stays in the second-level cache */
@@ -31,9 +33,16 @@ int fnn_gemm_packs(ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t b_row) {
          rows * b_row >= PACKED_WORTH;
 }
 
-ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k, int b_transposed) {
+/* Whether a B that lies as it is to be read is packed all the same. */
+static int packs_rows(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, ptrdiff_t b_row) {
+  const int large = m >= PACKED_FEW && fnn_multiply(k, b_row) >= LARGE;
+  return k > 1 && (fnn_gemm_packs(m, n, b_row) || (large && fnn_gemm_packs(PACKED_ROWS, n, b_row)));
+}
+
+ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int b_transposed) {
   const ptrdiff_t width = COLUMNS + PACKED_A;
-  return m < PACKED_ROWS && !b_transposed ? 0 : fnn_multiply(fnn_min(k, DEPTH), width * (ptrdiff_t)sizeof(float));
+  if (m < PACKED_ROWS && !b_transposed && fnn_multiply(k, n) < LARGE) return 0;
+  return fnn_multiply(fnn_min(k, DEPTH), width * (ptrdiff_t)sizeof(float));
 }
 
 /* Of a transposed A the elements that meet one row of B lie side by side, and the next far away: blocks of few rows are
@@ -95,7 +104,7 @@ void fnn_gemm_blocked(const fnn_gemm *product, float *scratch) {
   const fnn_gemm untransposed_product = untransposed(product), *g = &untransposed_product;
   fnn_gemm pass = *g;
   const ptrdiff_t passes = g->n == 1 ? 1 : fnn_max(1, fnn_ceil_div(g->k, DEPTH));
-  const int packs = g->b_transposed || (scratch != NULL && g->k > 1 && fnn_gemm_packs(g->m, g->n, g->b_row));
+  const int packs = g->b_transposed || (scratch != NULL && packs_rows(g->m, g->n, g->k, g->b_row));
   for (ptrdiff_t l = 0, i = 0; i < passes; i++) {
     pass.k = g->k / passes + (i < g->k % passes);
     pass.a = g->a + l * g->a_col;
@@ -163,7 +172,7 @@ const char *fnn_matmul_prepare(fnn_step *step) {
   if (!fnn_epilogue_fits(step, count)) return "matmul: the epilogue does not run over C";
   const matmul_cut cut = cut_matmul(step);
   step->chunks = FNN_PRODUCT(fnn_ceil_div(d->batch, cut.matrices), cut.row_blocks, cut.column_blocks);
-  step->scratch_bytes = fnn_gemm_scratch(cut.rows, d->k, d->b_transposed != 0);
+  step->scratch_bytes = fnn_gemm_scratch(cut.rows, d->n, d->k, d->b_transposed != 0);
   step->work = (double)d->batch * matmul_work(step);
   return step->chunks < 0 ? "matmul: sizes overflow" : NULL;
 }

@@ -8,8 +8,9 @@
  * transposed: it is read where it is. */
 void fnn_gemm_blocked(const fnn_gemm *g, float *scratch);
 
-/* Bytes of scratch for a product of so many rows and this depth, on any instruction set. */
-ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t k, int b_transposed);
+/* Bytes of scratch for a product of up to m rows with a B of n columns (or, transposed, rows) and depth k, on any
+ * instruction set. */
+ptrdiff_t fnn_gemm_scratch(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, int b_transposed);
 
 enum { FNN_PACKED_COLUMNS = 64 }; /* columns of B that are packed at a time: whole panels on any instruction set */
 

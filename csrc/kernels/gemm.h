@@ -34,6 +34,12 @@
 #define GEMM_UNROLL
 #endif
 
+#if defined(__GNUC__)
+#define GEMM_PREFETCH(address) __builtin_prefetch(address)
+#else
+#define GEMM_PREFETCH(address) ((void)(address))
+#endif
+
 /* One tile; rows, vectors and tail are constants at every call.  tail: the last vector has `last` < FNN_LANES
  * elements, and nothing beyond them is touched. */
 FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last, int rows,
@@ -127,6 +133,12 @@ FNN_INLINE void transpose_vectors(vf row[FNN_LANES]) {
   }
 }
 
+/* Where the rows of panel p of B_batch are packed: one panel after the other, each with its rows (of all of the batch)
+ * side by side and filled up to whole vectors. */
+FNN_INLINE float *packed_panel(const fnn_gemm *g, float *packed, ptrdiff_t batch, const gemm_panel *p) {
+  return packed + g->k * (g->batch * p->j + batch * p->vectors * FNN_LANES);
+}
+
 /* k rows of `count` columns of B that lie as rows, b_row apart, each made a whole vector, `width` apart. */
 static void pack_transposed(const float *b, ptrdiff_t b_row, ptrdiff_t count, ptrdiff_t k, float *to, ptrdiff_t width) {
   for (ptrdiff_t l = 0; l < k; l += FNN_LANES) {
@@ -138,30 +150,63 @@ static void pack_transposed(const float *b, ptrdiff_t b_row, ptrdiff_t count, pt
   }
 }
 
-static void pack_rows(const float *b, ptrdiff_t b_row, const gemm_panel *p, ptrdiff_t k, float *to) {
-  for (ptrdiff_t l = 0; l < k; l++, b += b_row, to += FNN_LANES) {
-    for (ptrdiff_t v = 0; v < p->vectors - 1; v++, to += FNN_LANES) vf_store(to, vf_load(b + v * FNN_LANES));
-    vf_store(to, vf_load_first(b + (p->vectors - 1) * FNN_LANES, p->last));
-  }
-}
-
-/* One panel after the other, each with its rows (of all of the batch) side by side and filled up to whole vectors. */
-static void pack_b(const fnn_gemm *g, float *packed) {
+static void pack_columns(const fnn_gemm *g, ptrdiff_t batch, float *packed) {
   const ptrdiff_t panels = gemm_panels(g->n, GEMM_MAX_VECTORS);
   for (ptrdiff_t i = 0; i < panels; i++) {
     const gemm_panel p = gemm_panel_of(g->n, panels, i);
-    const ptrdiff_t width = p.vectors * FNN_LANES;
-    for (ptrdiff_t batch = 0; batch < g->batch; batch++, packed += g->k * width) {
-      const float *b = g->b + batch * g->b_batch;
-      if (!g->b_transposed) {
-        pack_rows(b + p.j, g->b_row, &p, g->k, packed);
-        continue;
-      }
-      for (ptrdiff_t v = 0; v < p.vectors; v++)
-        pack_transposed(b + (p.j + v * FNN_LANES) * g->b_row, g->b_row, v < p.vectors - 1 ? FNN_LANES : p.last, g->k,
-                        packed + v * FNN_LANES, width);
+    const float *b = g->b + batch * g->b_batch + p.j * g->b_row;
+    float *to = packed_panel(g, packed, batch, &p);
+    for (ptrdiff_t v = 0; v < p.vectors; v++, b += FNN_LANES * g->b_row, to += FNN_LANES)
+      pack_transposed(b, g->b_row, v < p.vectors - 1 ? FNN_LANES : p.last, g->k, to, p.vectors * FNN_LANES);
+  }
+}
+
+FNN_INLINE void pack_vectors(const float *b, ptrdiff_t b_row, ptrdiff_t vectors, ptrdiff_t last, ptrdiff_t rows,
+                             float *to) {
+  for (ptrdiff_t l = 0; l < rows; l++, b += b_row, to += FNN_LANES) {
+    for (ptrdiff_t v = 0; v < vectors - 1; v++, to += FNN_LANES) vf_store(to, vf_load(b + v * FNN_LANES));
+    const float *end = b + (vectors - 1) * FNN_LANES;
+    vf_store(to, last == FNN_LANES ? vf_load(end) : vf_load_first(end, last));
+  }
+}
+
+/* `rows` rows of one panel, which is nearly always whole: then the sizes are constants. */
+static void pack_panel(const float *b, ptrdiff_t b_row, const gemm_panel *p, ptrdiff_t rows, float *to) {
+  if (p->vectors == GEMM_MAX_VECTORS && p->last == FNN_LANES)
+    pack_vectors(b, b_row, GEMM_MAX_VECTORS, FNN_LANES, rows, to);
+  else
+    pack_vectors(b, b_row, p->vectors, p->last, rows, to);
+}
+
+enum { PACK_ROWS = 8, PACK_LINE = 16 }; /* rows of B that are packed at a time; floats in a line of the cache */
+
+/* Asks for PACK_ROWS rows from row l on, as many as there are. */
+FNN_INLINE void pack_prefetch(const fnn_gemm *g, const float *b, ptrdiff_t l) {
+  const ptrdiff_t end = l + PACK_ROWS < g->k ? l + PACK_ROWS : g->k;
+  for (; l < end; l++)
+    for (ptrdiff_t j = 0; j < g->n; j += PACK_LINE) GEMM_PREFETCH(b + l * g->b_row + j);
+}
+
+/* A few rows at a time, while the next are asked for: memory gives rows from end to end much faster than the lines of
+ * one panel after the other, and caches lose lines that lie a power of two apart. */
+static void pack_rows(const fnn_gemm *g, ptrdiff_t batch, float *packed) {
+  const ptrdiff_t panels = gemm_panels(g->n, GEMM_MAX_VECTORS), n = g->n;
+  const float *b = g->b + batch * g->b_batch;
+  pack_prefetch(g, b, 0);
+  for (ptrdiff_t l = 0; l < g->k; l += PACK_ROWS) {
+    const ptrdiff_t rows = g->k - l < PACK_ROWS ? g->k - l : PACK_ROWS;
+    pack_prefetch(g, b, l + PACK_ROWS);
+    for (ptrdiff_t i = 0; i < panels; i++) {
+      const gemm_panel p = gemm_panel_of(n, panels, i);
+      float *to = packed_panel(g, packed, batch, &p) + l * p.vectors * FNN_LANES;
+      pack_panel(b + l * g->b_row + p.j, g->b_row, &p, rows, to);
     }
   }
+}
+
+static void pack_b(const fnn_gemm *g, float *packed) {
+  for (ptrdiff_t batch = 0; batch < g->batch; batch++)
+    g->b_transposed ? pack_columns(g, batch, packed) : pack_rows(g, batch, packed);
 }
 
 /* Tiles of rows inside of one panel, cut evenly as well. */
