@@ -19,6 +19,7 @@ static ptrdiff_t view_extent(const fnn_view *v, ptrdiff_t count) {
     case FNN_VIEW_ROW: return v->period < 1 ? -1 : fnn_min(v->period, count);
     case FNN_VIEW_COLUMN: return v->period < 1 ? -1 : fnn_ceil_div(count, v->period);
     case FNN_VIEW_STRIDED: break;
+    case FNN_VIEW_PIECE: return 0; /* fnn_elementwise_reduce_prepare checks it */
     default: return -1;
   }
   if (v->rank < 1 || v->rank > FNN_MAX_RANK || fnn_product(v->shape, (size_t)v->rank) != count) return -1;
@@ -54,6 +55,9 @@ const char *fnn_code_prepare(const fnn_step *step, ptrdiff_t count) {
     const fnn_view *v = &code->view[i];
     if (v->operand < 0 || !fnn_holds(step, v->operand, view_extent(v, count))) {
       return "a view reaches outside its operand";
+    }
+    if (v->kind == FNN_VIEW_PIECE && (step->kernel != FNN_STEP_elementwise_reduce || v->integer)) {
+      return "only float values of a step that reduces them go to a piece";
     }
   }
   for (int32_t i = 0; i < code->n_instructions; i++) {

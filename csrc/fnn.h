@@ -57,7 +57,8 @@ typedef enum {
   FNN_VIEW_SCALAR = 1,     /* x[0] */
   FNN_VIEW_ROW = 2,        /* x[i % period]: a bias over channels */
   FNN_VIEW_COLUMN = 3,     /* x[i / period]: one value for each row */
-  FNN_VIEW_STRIDED = 4     /* general broadcasting: shape and strides below */
+  FNN_VIEW_STRIDED = 4,    /* general broadcasting: shape and strides below */
+  FNN_VIEW_PIECE = 5       /* for stores of elementwise_reduce: what is reduced into the operand, not kept */
 } fnn_view_kind;
 
 typedef struct fnn_view {
@@ -71,7 +72,7 @@ typedef struct fnn_view {
 } fnn_view;
 
 /* One instruction: registers dst <- op(a, b, c).  `load` reads view a; `store` writes register a to view dst (always
- * FNN_VIEW_CONTIGUOUS); `constant` fills dst with immediate; `random_uniform` fills dst with numbers in [0, 1) from
+ * FNN_VIEW_CONTIGUOUS or FNN_VIEW_PIECE); `constant` fills dst with immediate; `random_uniform` fills dst with numbers in [0, 1) from
  * Philox(seed, step, stream = bits of immediate_bits, element index). */
 typedef struct fnn_instruction {
   uint8_t op; /* enum fnn_opcode, from opcodes.def */

@@ -1,7 +1,10 @@
 /* reduce.c: sums, extremes and products over the middle axis of (outer, length, inner). */
 #include <math.h>
+#include <string.h>
 
+#include "bytecode.h"
 #include "dispatch.h"
+#include "epilogue.h"
 #include "reduce.h"
 #include "step.h"
 
@@ -78,6 +81,119 @@ void fnn_reduce_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t ch
                  partial + (segment * d->outer + i) * d->inner + column);
   }
 }
+
+/* ---- reductions of elementwise code ---------------------------------------------------------------------------- */
+
+enum {
+  PIECE = 2048,  /* elements made and then reduced at a time: several pieces stay in the first-level cache */
+  PIECE_ROWS = 8 /* but at least so many rows, as far as there are */
+};
+
+/* Segments and groups of outer indices are the chunks.  A piece is `rows` rows of one outer index or, where `rows` is
+ * the whole length, `wide` outer indices.  In the scratch memory each value has `room` floats: the sum so far, which
+ * ends at `start`, and behind it the piece. */
+typedef struct {
+  ptrdiff_t segments, groups, group, rows, wide, start, room;
+} pieces;
+
+static pieces cut_pieces(const fnn_elementwise_reduce_dims *d) {
+  pieces p;
+  ptrdiff_t inner = fnn_max(1, d->inner), segment = fnn_max(1, fnn_min(d->segment, d->length));
+  p.rows = fnn_min(segment, fnn_max(PIECE_ROWS, PIECE / inner));
+  p.wide = p.rows < d->length ? 1 : fnn_max(1, PIECE / (p.rows * inner));
+  p.segments = fnn_max(1, fnn_ceil_div(d->length, d->segment));
+  p.group = fnn_max(1, CHUNK / (segment * inner) / p.wide) * p.wide;
+  p.groups = fnn_ceil_div(d->outer, p.group);
+  p.start = fnn_ceil_div(inner, 16) * 16;
+  p.room = p.start + fnn_ceil_div(p.wide * p.rows * inner, 16) * 16 + 5 * 16; /* not a power of two apart */
+  return p;
+}
+
+const char *fnn_elementwise_reduce_prepare(fnn_step *step) {
+  const fnn_elementwise_reduce_dims *d = (const fnn_elementwise_reduce_dims *)step->dim;
+  if (d->op < FNN_REDUCE_SUM || d->op > FNN_REDUCE_PRODUCT) return "elementwise_reduce: unknown operation";
+  if (d->length < 1 || d->outer < 1 || d->inner < 1) return "elementwise_reduce: sizes are at least 1";
+  if (d->inner > FNN_REDUCE_OF_CODE) return "elementwise_reduce: the inner axis is too long";
+  if (d->segment < 1) return "elementwise_reduce: a segment has at least one row";
+  ptrdiff_t count = FNN_PRODUCT(d->outer, d->length, d->inner);
+  if (step->code == NULL || !fnn_epilogue_fits(step, count)) return "elementwise_reduce: no code over the elements";
+  pieces p = cut_pieces(d);
+  ptrdiff_t reduced = 0;
+  for (int32_t i = 0; i < step->code->n_views; i++) {
+    const fnn_view *v = &step->code->view[i];
+    if (v->kind != FNN_VIEW_PIECE) continue;
+    if (!fnn_holds(step, v->operand, FNN_PRODUCT(p.segments, d->outer, d->inner))) {
+      return "elementwise_reduce: sizes do not fit the output";
+    }
+    reduced++;
+  }
+  if (reduced > FNN_MAX_OPERANDS) return "elementwise_reduce: too many values are reduced";
+  step->chunks = FNN_PRODUCT(p.segments, p.groups);
+  step->scratch_bytes = reduced * p.room * (ptrdiff_t)sizeof(float);
+  step->work = (double)count * (fnn_code_work(step->code) + 0.1 * (double)reduced);
+  return NULL;
+}
+
+/* The operands of one chunk, and for each value that is reduced its piece and where its result goes. */
+typedef struct {
+  char *operand[FNN_MAX_OPERANDS];
+  float *piece[FNN_MAX_OPERANDS], *partial[FNN_MAX_OPERANDS];
+  int reduced;
+} code_places;
+
+static void place_pieces(code_places *places, const fnn_step *step, const fnn_worker *worker, const pieces *p) {
+  places->reduced = 0;
+  for (int i = 0; i < step->n_operands; i++) places->operand[i] = fnn_pointer(step, worker, i);
+  for (int32_t i = 0; i < step->code->n_views; i++) {
+    const fnn_view *v = &step->code->view[i];
+    if (v->kind != FNN_VIEW_PIECE) continue;
+    int k = places->reduced++;
+    places->partial[k] = fnn_pointer(step, worker, v->operand);
+    places->piece[k] = (float *)worker->scratch + k * p->room + p->start;
+    places->operand[v->operand] = (char *)places->piece[k];
+  }
+}
+
+static void reduce_piece(const fnn_elementwise_reduce_dims *d, const float *x, ptrdiff_t rows, float *out) {
+  if (d->inner <= FNN_REDUCE_NARROW) {
+    fnn_kernel->reduce_narrow((int)d->op, x, rows, d->inner, out);
+  } else {
+    fnn_kernel->reduce_rows((int)d->op, x, rows, d->inner, d->inner, out);
+  }
+}
+
+void fnn_elementwise_reduce_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const fnn_elementwise_reduce_dims *d = (const fnn_elementwise_reduce_dims *)step->dim;
+  const pieces p = cut_pieces(d);
+  const ptrdiff_t segment = chunk / p.groups, first = chunk % p.groups * p.group;
+  const ptrdiff_t begin = segment * d->segment, end = fnn_min(begin + d->segment, d->length);
+  const ptrdiff_t outer_end = fnn_min(first + p.group, d->outer);
+  code_places at;
+  place_pieces(&at, step, worker, &p);
+  for (ptrdiff_t outer = first, wide; outer < outer_end; outer += wide) {
+    wide = fnn_min(p.wide, outer_end - outer);
+    for (ptrdiff_t row = begin, rows; row < end; row += rows) {
+      rows = fnn_min(p.rows, end - row);
+      ptrdiff_t from = (outer * d->length + row) * d->inner;
+      fnn_kernel->elementwise_run(step->code, at.operand, from, from + wide * rows * d->inner, worker);
+      for (int k = 0; k < at.reduced; k++) {
+        float *out = at.partial[k] + (segment * d->outer + outer) * d->inner;
+        if (rows == end - begin) { /* whole outer indices */
+          for (ptrdiff_t i = 0; i < wide; i++) {
+            reduce_piece(d, at.piece[k] + i * rows * d->inner, rows, out + i * d->inner);
+          }
+        } else { /* the sum so far is one row more */
+          ptrdiff_t more = row > begin;
+          float *sum = at.piece[k] - d->inner;
+          reduce_piece(d, at.piece[k] - more * d->inner, rows + more, sum);
+          if (row + rows == end) memcpy(out, sum, (size_t)d->inner * sizeof(float));
+        }
+      }
+    }
+  }
+}
+
+/* ---- the place of the largest ---------------------------------------------------------------------------------- */
 
 /* argmax is cut into groups of outer indices. */
 static ptrdiff_t argmax_group(const fnn_argmax_dims *d) { return fnn_max(1, CHUNK / fnn_max(1, d->length * d->inner)); }

@@ -5,6 +5,9 @@
 /* The op of a reduce step. */
 enum { FNN_REDUCE_SUM = 0, FNN_REDUCE_MAX = 1, FNN_REDUCE_MIN = 2, FNN_REDUCE_PRODUCT = 3 };
 
-enum { FNN_REDUCE_NARROW = 256 }; /* up to here rows are reduced several at once */
+enum {
+  FNN_REDUCE_NARROW = 256,  /* up to here rows are reduced several at once */
+  FNN_REDUCE_OF_CODE = 1024 /* up to here rows are reduced while elementwise code makes them */
+};
 
 #endif

@@ -82,6 +82,16 @@ def adam(w, m, v, g):
     return w - m * 0.001 / (ops.sqrt(ops.absolute(v)) + 1e-7), m, v
 
 
+def normalize(x, gamma, beta, axes=(0, 1, 2)):
+    """Batch normalization in training, and the rectifier behind it."""
+    mean, variance = ops.moments(x, axes, keepdims=True)
+    return ops.relu((x - mean) * (ops.rsqrt(variance + 1e-3) * gamma) + beta)
+
+
+def normalize_rows(x, gamma, beta):
+    return normalize(x, gamma, beta, -1)
+
+
 def crossentropy(x, label):
     return ops.sparse_categorical_crossentropy(label, x, from_logits=True)
 
@@ -139,6 +149,8 @@ MATMULS = (
 )  # fmt: skip
 DENSE = ((128, 512), (512, 512), (128, 512))  # x, w, dy
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
+NORMALIZED = ((16, 32, 32, 64), (64,), (64,), (16, 32, 32, 64))  # x, gamma, beta, dy
+NORMALIZED_ROWS = ((4096, 512), (512,), (512,), (4096, 512))
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
     Case("matmul weight gradient 512x2048x1", gradient_of(ops.matmul, 1), ((512, 2048), (2048, 1), (512, 1))),
@@ -172,6 +184,10 @@ CASES = [
     Case("sum over rows 1000x1000", lambda x: ops.sum(x, 0), ((1000, 1000),)),
     Case("sum over columns 1000x1000", lambda x: ops.sum(x, 1), ((1000, 1000),)),
     Case("mean over images 64x16x16x128", lambda x: ops.mean(x, (0, 1, 2)), ((64, 16, 16, 128),)),
+    Case("batch normalization 16x32x32x64", normalize, ((16, 32, 32, 64), (64,), (64,))),
+    Case("batch normalization gradients", gradient_of(normalize, 0, 1, 2), NORMALIZED),
+    Case("layer normalization 4096x512", normalize_rows, ((4096, 512), (512,), (512,))),
+    Case("layer normalization gradients", gradient_of(normalize_rows, 0, 1, 2), NORMALIZED_ROWS),
     Case("softmax 1024x1000", ops.softmax, ((1024, 1000),)),
     Case("softmax cross-entropy 128x10", crossentropy, ((128, 10), ((10,), (128,)))),
     Case("softmax cross-entropy 1024x1000", crossentropy, ((1024, 1000), ((1000,), (1024,)))),

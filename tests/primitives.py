@@ -177,6 +177,8 @@ def _elementwise():
         yield from _binary(name, ("coarse", "coarse"))
     for name in ("negative", "absolute", "square", "sign", "floor", "ceil", "trunc", "relu", "isfinite", "isnan"):
         yield from _unary(name)
+    deviation = (((3, 37), "real"), ((37,), "real"))
+    yield Case("squared_deviation", use("squared_deviation"), deviation, ulp=3.0, no_gradient=(1,))
     yield from _unary("round")
     yield from _unary("sqrt", "positive")
     yield from _unary("rsqrt", "positive", ulp=1.5, exact=False)

@@ -27,6 +27,7 @@ typedef struct ew_state {
   const fnn_code *code;
   char *const *operand;
   const fnn_worker *worker;
+  ptrdiff_t first;                /* of the whole range */
   ptrdiff_t begin, count, padded; /* the block, and count rounded up to whole vectors */
   unsigned borrowed;              /* registers that point into an operand */
   const float *value[FNN_REGISTERS];
@@ -206,7 +207,8 @@ FNN_INLINE void ew_save(ew_state *s, const fnn_instruction *store, const float *
 }
 
 FNN_INLINE float *ew_output(const ew_state *s, const fnn_instruction *store) {
-  return (float *)s->operand[s->code->view[store->dst].operand] + s->begin;
+  const fnn_view *v = &s->code->view[store->dst];
+  return (float *)s->operand[v->operand] + (v->kind == FNN_VIEW_PIECE ? s->begin - s->first : s->begin);
 }
 
 static void ew_store(ew_state *s, const fnn_instruction *in) {
@@ -264,13 +266,14 @@ static void ew_block(ew_state *s) {
   }
 }
 
-/* code(i) for begin <= i < end; operand[j]: the memory of the step's operand j. */
+/* code(i) for begin <= i < end; operand[j]: the memory of the step's operand j, or the room for the range's piece. */
 static void elementwise_run(const fnn_code *code, char *const *operand, ptrdiff_t begin, ptrdiff_t end,
                             const fnn_worker *worker) {
   ew_state s;
   s.code = code;
   s.operand = operand;
   s.worker = worker;
+  s.first = begin;
   s.borrowed = 0;
   for (int r = 0; r < FNN_REGISTERS; r++) s.origin[r] = NULL;
   for (s.begin = begin; s.begin < end; s.begin += FNN_BLOCK) {

@@ -19,6 +19,8 @@
 
 FNN_INLINE vf vm_bool(vm m) { return vf_select(m, vf_set1(1.0f), vf_zero()); }
 
+FNN_INLINE vf vm_square(vf a) { return vf_mul(a, a); }
+
 /* NaN if either is NaN, as NumPy: vf_max alone would lose a NaN in a. */
 FNN_INLINE vf vm_maximum(vf a, vf b) { return vf_select(vf_ne(a, a), a, vf_max(a, b)); }
 FNN_INLINE vf vm_minimum(vf a, vf b) { return vf_select(vf_ne(a, a), a, vf_min(a, b)); }

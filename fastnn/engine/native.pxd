@@ -20,6 +20,7 @@ cdef extern from "fnn.h" nogil:
         FNN_VIEW_ROW
         FNN_VIEW_COLUMN
         FNN_VIEW_STRIDED
+        FNN_VIEW_PIECE
         FNN_OP_load
         FNN_OP_store
         FNN_OP_constant

@@ -112,6 +112,7 @@ cdef dict VIEW_KIND = {
     "row": FNN_VIEW_ROW,
     "column": FNN_VIEW_COLUMN,
     "strided": FNN_VIEW_STRIDED,
+    "piece": FNN_VIEW_PIECE,
 }
 
 

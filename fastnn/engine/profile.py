@@ -153,6 +153,8 @@ def _flops(placed):
         return fused
     if placed.kernel == "reduce":
         return fused + placed.draft.reads[0].size
+    if placed.kernel == "elementwise_reduce":
+        return fused + sum(v.kind == "piece" for v in placed.code.views) * placed.code.count
     main = placed.draft.instructions[0]
     return fused + main.primitive.flops(main)
 

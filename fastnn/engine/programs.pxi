@@ -30,7 +30,9 @@ cdef int fill_instruction(fnn_instruction *instruction, fnn_code *code, set writ
     instruction.dst, instruction.a, instruction.b, instruction.c = index(dst), index(a), index(b), index(c)
     if instruction.op == FNN_OP_store:
         check(dst < code.n_views, f"store to view {dst} of {code.n_views}")
-        check(code.view[instruction.dst].kind == FNN_VIEW_CONTIGUOUS, "store to a view that has gaps")
+        check(
+            code.view[instruction.dst].kind in (FNN_VIEW_CONTIGUOUS, FNN_VIEW_PIECE), "store to a view that has gaps"
+        )
         check(a in written, f"store of register {a}, which holds nothing")
         return 0
     check(dst < FNN_REGISTERS, f"{name} to register {dst}")
@@ -39,6 +41,7 @@ cdef int fill_instruction(fnn_instruction *instruction, fnn_code *code, set writ
     written.add(dst)
     if instruction.op == FNN_OP_load:
         check(a < code.n_views, f"load of view {a} of {code.n_views}")
+        check(code.view[a].kind != FNN_VIEW_PIECE, f"load of view {a}, a piece that is reduced")
     if instruction.op == FNN_OP_constant:
         instruction.immediate = value
     elif instruction.op == FNN_OP_random_uniform:

@@ -17,8 +17,9 @@ class Operand(NamedTuple):
 class View(NamedTuple):
     """How elementwise code reads (or stores to) one operand of its step.
 
-    kind is one of ``"contiguous"``, ``"scalar"``, ``"row"`` (x[i % period]), ``"column"`` (x[i // period]) and
-    ``"strided"`` (shape and stride of the output that the flat index runs over; stride 0 repeats).
+    kind is one of ``"contiguous"``, ``"scalar"``, ``"row"`` (x[i % period]), ``"column"`` (x[i // period]),
+    ``"strided"`` (shape and stride of the output that the flat index runs over; stride 0 repeats) and, for stores of
+    ``elementwise_reduce``, ``"piece"`` (what is reduced into the operand).
     """
 
     operand: int

@@ -16,8 +16,8 @@ class TooManyRegistersError(Exception):
 class CodeBuilder:
     """Bytecode in terms of values without number; `finish` maps them to registers."""
 
-    def __init__(self, shape, free):
-        self.shape, self.free = tuple(shape), free
+    def __init__(self, shape, repeated):
+        self.shape, self.repeated = tuple(shape), repeated
         self.code = []  # (op, result, arguments, number)
         self.value_of = {}  # id(tensor) -> value
         self.constants = {}
@@ -50,7 +50,7 @@ class CodeBuilder:
             return self.value_of[id(tensor)]
         if tensor.kind == "constant" and tensor.size == 1:
             value = self.constant(tensor.data.reshape(()).item())
-        elif id(tensor) in self.free and self._fits(tensor):
+        elif id(tensor) in self.repeated and self._fits(tensor):
             value = self.emit(tensor.producer)
         else:
             value = self._append("load", (), self._view(tensor))
@@ -69,6 +69,12 @@ class CodeBuilder:
 
     def store(self, tensor):
         self.code.append(("store", None, (self.value_of[id(tensor)],), self._view(tensor)))
+
+    def reduce(self, tensor, result):
+        """Give the values of a tensor to the reduction that the step ends in."""
+        value = self.read(tensor)
+        self.views.append(View(self.operand(result), "piece"))
+        self.code.append(("store", None, (value,), len(self.views) - 1))
 
     def operand(self, tensor):
         """The number of a tensor among the operands of the step."""
@@ -177,7 +183,7 @@ def merge_axes(shape, sizes):
     return axes[::-1]
 
 
-def build_code(node, raw, stores, free):
+def build_code(node, raw, stores, repeated, reduced=()):
     """Bytecode for the elementwise part of a node.
 
     Parameters
@@ -187,13 +193,17 @@ def build_code(node, raw, stores, free):
         Operands that come first because the main primitive has them (inputs, then its raw output).
     stores : list of Tensor
         Results of the body that must be in memory.
+    repeated : set of int
+        ids of tensors that are computed wherever they are read.
+    reduced : list of (Tensor, Tensor)
+        What the step reduces, and into what.
 
     Returns
     -------
     code : Code
     operands : list of Tensor
     """
-    builder = CodeBuilder(node.shape, free)
+    builder = CodeBuilder(node.shape, repeated)
     for tensor in raw:
         builder.operands.append(tensor)
     for instruction in node.body:
@@ -201,4 +211,6 @@ def build_code(node, raw, stores, free):
         builder.emit(instruction)
     for tensor in stores:
         builder.store(tensor)
+    for tensor, result in reduced:
+        builder.reduce(tensor, result)
     return builder.finish(), builder.operands

@@ -1,40 +1,54 @@
 """Fusion: chains of elementwise primitives become one pass over memory, where possible in the cache of their producer.
 
-A `Node` is what will be one call of a kernel: an elementwise group, or one other primitive with an elementwise
-epilogue.
+A `Node` is what will be one call of a kernel: an elementwise group with the reductions that end it, or one other
+primitive with an elementwise epilogue.
 An elementwise instruction joins the node of one of its producers if the shapes agree and no other way leads from that
-node to the instruction.  Values made of random numbers and constants alone are not stored at all: every node that needs
-one computes it again (a dropout mask costs less than the memory it would take).
+node to the instruction; a reduction joins the elementwise node of its input, or another reduction of the same kind that
+reads the same memory.
+
+Some values are not stored at all, every node that needs one computes it again (`repeated_values`): what is made of
+random numbers and constants alone (a dropout mask costs less than the memory it would take), what only reductions read,
+and what one cheap operation makes of a tensor that is in memory anyway, as the distance from a mean.
 """
 
+import heapq
+
 from fastnn.ops.elementwise import Elementwise, RandomUniform
+from fastnn.ops.reduce import Reduce, as_matrix
 
 MAX_AGAIN = 32  # instructions that computing a random value again may take
 MAX_READS = 16  # tensors that one node reads; the bytecode is cut in two where operands or registers run out
+MAX_SUMS = 4  # reductions of one node
+MAX_INNER = 1024  # FNN_REDUCE_OF_CODE in csrc/reduce.h
+CHEAP = {"add", "subtract", "multiply", "negative", "broadcast_to"}  # less work than to store and load the result
 
 
 class Node:
-    """One kernel call to be: `main` (or None) and the elementwise instructions `body` that run with it."""
+    """One kernel call to be: `main` (or None), the elementwise `body` that runs with it, the `reductions` of that.
 
-    __slots__ = ("body", "index", "main")
+    All elementwise work and the inputs of the reductions have one shape.
+    """
+
+    __slots__ = ("body", "index", "main", "reductions")
 
     def __init__(self, index, main=None):
-        self.index, self.main, self.body = index, main, []
+        self.index, self.main, self.body, self.reductions = index, main, [], []
 
     @property
     def instructions(self):
-        return ([self.main] if self.main is not None else []) + self.body
+        return ([self.main] if self.main is not None else []) + self.body + self.reductions
 
     @property
     def shape(self):
-        return self.instructions[-1].outputs[0].shape
+        made = self.body or ([self.main] if self.main is not None else [])
+        return made[-1].outputs[0].shape if made else self.reductions[0].inputs[0].shape
 
     def produced(self):
         return {id(t) for i in self.instructions for t in i.outputs}
 
-    def reads(self):
-        """ids of the tensors that are made elsewhere."""
-        return {id(t) for i in self.instructions for t in i.inputs if t.kind != "constant"} - self.produced()
+    def reduced(self):
+        """ids of what the reductions give: nothing in the node may read it."""
+        return {id(i.outputs[0]) for i in self.reductions}
 
 
 def is_elementwise(instruction):
@@ -67,42 +81,134 @@ def free_values(instructions):
     return set(free)
 
 
+def reduction_kind(instruction):
+    """What the reductions of one node have in common, or None for what no node with elementwise work can end in."""
+    if not isinstance(instruction.primitive, Reduce):
+        return None
+    (x,), axes = instruction.inputs, instruction.attributes["axes"]
+    matrix = as_matrix(x.shape, axes)
+    if matrix is None or not 1 <= matrix[2] <= MAX_INNER or 0 in x.shape or x.dtype != "float32":
+        return None
+    return instruction.primitive.code, x.shape, axes
+
+
+def repeated_values(instructions, wanted):
+    """ids of the tensors that their readers compute; `wanted`: those that must be in memory."""
+    free = free_values(instructions)
+    readers = {}
+    for instruction in instructions:
+        for t in instruction.inputs:
+            readers.setdefault(id(t), []).append(instruction)
+    return free | _only_reduced(instructions, readers, wanted | free) | _cheap(instructions, readers, wanted | free)
+
+
+def _only_reduced(instructions, readers, stored):
+    """What only reductions of one kind read, directly or through elementwise work that only they read."""
+    kind_of = {}
+    for instruction in reversed(instructions):
+        y = instruction.outputs[0]
+        if isinstance(instruction.primitive, Elementwise) and id(y) not in stored:
+            kinds = {
+                reduction_kind(r) or (kind_of.get(id(r.outputs[0])) if r.outputs[0].shape == y.shape else None)
+                for r in readers.get(id(y), ())
+            }
+            if len(kinds) == 1 and None not in kinds:
+                kind_of[id(y)] = kinds.pop()
+    return set(kind_of)
+
+
+def _cheap(instructions, readers, stored):
+    """One cheap operation on at most one tensor of full size, which is in memory as something else reads it there."""
+    cheap = set()
+    for instruction in instructions:
+        y = instruction.outputs[0]
+        if instruction.primitive.name not in CHEAP or id(y) in stored or y.size == 1:
+            continue
+        full = {id(t): t for t in instruction.inputs if 8 * t.size > y.size}
+        if len(full) <= 1 and all(_in_memory(t, y, readers, stored | cheap) for t in full.values()) and all(
+            r.outputs[0].shape == y.shape if is_elementwise(r) else reduction_kind(r) for r in readers[id(y)]
+        ):  # fmt: skip
+            cheap.add(id(y))
+    return cheap
+
+
+def _in_memory(x, y, readers, repeated):
+    """Whether x, of the shape of y, is stored for the sake of others than elementwise work."""
+    if x.shape != y.shape or id(x) in repeated:
+        return False
+    return x.kind == "input" or any(not is_elementwise(r) for r in readers[id(x)])
+
+
 class _Fuser:
     def __init__(self, program):
         self.instructions = live_instructions(program)
-        self.free = free_values(self.instructions)
+        self.wanted = {id(t) for t in (*program.outputs, *program.updates.values())}
+        self.repeated = repeated_values(self.instructions, self.wanted)
+        self.sources = {}  # by id(instruction)
         self.nodes, self.node_of = [], {}  # node_of: id(tensor) -> Node
         self.ancestors = []  # of each node, a set of bits
+        self.reducing = {}  # the nodes with reductions of a kind
 
-    def run(self, wanted):
-        """The nodes in an order that respects their dependencies; `wanted`: ids that must exist in memory."""
-        materialize = self._free_in_memory(wanted)
+    def run(self):
+        """The nodes in an order that respects their dependencies."""
+        materialize = self._repeated_in_memory()
         for instruction in self.instructions:
-            if id(instruction.outputs[0]) in self.free and id(instruction.outputs[0]) not in materialize:
+            if id(instruction.outputs[0]) in self.repeated and id(instruction.outputs[0]) not in materialize:
                 continue
-            node = self._join(instruction) if is_elementwise(instruction) else None
-            if node is None:
-                node = Node(len(self.nodes), None if is_elementwise(instruction) else instruction)
-                self.nodes.append(node)
-                self.ancestors.append(0)
-                if node.main is None:
-                    node.body.append(instruction)
+            if is_elementwise(instruction):
+                node = self._join(instruction) or self._new(instruction, "body")
+            elif reduction_kind(instruction) is not None:
+                node = self._join_reduction(instruction) or self._new(instruction, "reductions")
+                self.reducing.setdefault(reduction_kind(instruction), []).append(node)
+            else:
+                node = self._new(instruction)
             self._grow(node, self._producers(instruction))
             for tensor in instruction.outputs:
                 self.node_of[id(tensor)] = node
         return self._ordered()
 
-    def _free_in_memory(self, wanted):
-        """Free values that something other than elementwise work of their own shape reads."""
-        needed = self.free & wanted
+    def _new(self, instruction, part=None):
+        node = Node(len(self.nodes), None if part else instruction)
+        if part:
+            getattr(node, part).append(instruction)
+        self.nodes.append(node)
+        self.ancestors.append(0)
+        return node
+
+    def _repeated_in_memory(self):
+        """Repeated values that something other than elementwise work of their own shape reads."""
+        needed = self.repeated & self.wanted
         for instruction in self.instructions:
             for t in instruction.inputs:
-                if id(t) in self.free and not (is_elementwise(instruction) and t.shape == instruction.outputs[0].shape):
+                if id(t) in self.repeated and not self._repeats(instruction, t):
                     needed.add(id(t))
         return needed
 
+    def _repeats(self, instruction, t):
+        """Whether the reader of a repeated value computes it."""
+        if is_elementwise(instruction):
+            return t.shape == instruction.outputs[0].shape
+        return reduction_kind(instruction) is not None
+
+    def _sources(self, instruction):
+        """{id: size} of what an instruction and the values that it computes again read, constants left out."""
+        known = self.sources.get(id(instruction))
+        if known is None:
+            known = self.sources[id(instruction)] = {}
+            for t in instruction.inputs:
+                if id(t) in self.repeated and t.producer is not None and self._repeats(instruction, t):
+                    known.update(self._sources(t.producer))
+                elif t.kind != "constant":
+                    known[id(t)] = t.size
+        return known
+
+    def _reads(self, *nodes):
+        """ids of the tensors that nodes, taken as one, find in memory."""
+        made = set().union(*(n.produced() for n in nodes))
+        return {t for n in nodes for i in n.instructions for t in self._sources(i)} - made
+
     def _producers(self, instruction):
-        return {self.node_of[id(t)].index for t in instruction.inputs if id(t) in self.node_of}
+        return {self.node_of[t].index for t in self._sources(instruction) if t in self.node_of}
 
     def _join(self, instruction):
         """The node that takes an elementwise instruction in, or None."""
@@ -123,7 +229,26 @@ class _Fuser:
     def _accepts(self, node, instruction):
         if node.main is not None and not node.main.primitive.epilogue:
             return False
-        return len(node.reads() | ({id(t) for t in instruction.inputs} - node.produced())) <= MAX_READS
+        sources = self._sources(instruction).keys()
+        return not sources & node.reduced() and len(self._reads(node) | (sources - node.produced())) <= MAX_READS
+
+    def _join_reduction(self, instruction):
+        """The node that a reduction ends, or None."""
+        kind, producers = reduction_kind(instruction), self._producers(instruction)
+        sources, size = self._sources(instruction), instruction.inputs[0].size
+        large = {t for t, n in sources.items() if n == size}
+        makers = [self.nodes[i] for i in sorted(producers, reverse=True)]
+        for node in (*makers, *self.reducing.get(kind, ())):
+            if (
+                node.main is None and node.instructions and node.shape == kind[1]
+                and {reduction_kind(r) for r in node.reductions} <= {kind} and len(node.reductions) < MAX_SUMS
+                and large & (node.produced() | self._reads(node)) and not sources.keys() & node.reduced()
+                and len(self._reads(node) | (sources.keys() - node.produced())) <= MAX_READS
+                and self._no_detour(node.index, producers - {node.index})
+            ):  # fmt: skip
+                node.reductions.append(instruction)
+                return node
+        return None
 
     def _no_detour(self, index, others):
         """No other input depends on the node."""
@@ -133,7 +258,11 @@ class _Fuser:
         return set().union(*(self._producers(i) for i in node.instructions)) - {node.index}
 
     def _mergeable(self, a, b):
-        if len((a.reads() | b.reads()) - a.produced() - b.produced()) > MAX_READS:
+        """Whether the node a may take in b, whose results it reads."""
+        if len(self._reads(a, b)) > MAX_READS or b.reduced() & self._reads(a):
+            return False
+        kinds = [reduction_kind(r) for r in (*a.reductions, *b.reductions)]
+        if len(set(kinds)) > 1 or len(kinds) > MAX_SUMS or (b.reductions and a.main is not None):
             return False
         if a.main is not None and b.index in self._producers(a.main):
             return False  # what the kernel itself reads must be there before its epilogue runs
@@ -143,11 +272,11 @@ class _Fuser:
 
     def _merge(self, a, b):
         """b's instructions run before a's."""
-        a.body = b.body + a.body
         inputs = self._inputs_of(b) - {a.index}
         for key in b.produced():
             self.node_of[key] = a
-        b.body = []
+        a.body, a.reductions = b.body + a.body, b.reductions + a.reductions
+        b.body, b.reductions = [], []
         self._grow(a, inputs)
         for i, bits in enumerate(self.ancestors):
             if bits >> b.index & 1:
@@ -168,30 +297,36 @@ class _Fuser:
                     self.ancestors[i] |= bits
 
     def _ordered(self):
+        """Each node as soon as its inputs are there; of several, that whose place in the program comes first."""
         position = {id(t): k for k, i in enumerate(self.instructions) for t in i.outputs}
-        alive = [n for n in self.nodes if n.instructions]
-        alive.sort(key=lambda n: max(position[id(i.outputs[0])] for i in n.instructions))
-        done, ordered, waiting = 0, [], alive
-        while waiting:
-            blocked = []
-            for node in waiting:
-                needs = 0
-                for index in self._inputs_of(node):
-                    needs |= 1 << index
-                if needs & ~done:
-                    blocked.append(node)
-                else:
-                    ordered.append(node)
-                    done |= 1 << node.index
-            assert len(blocked) < len(waiting), "a cycle among fused nodes"
-            waiting = blocked
-        for node in ordered:
+        places = {}
+        for node in self.nodes:
+            main = [node.main] if node.main is not None else []
+            made = [position[id(i.outputs[0])] for i in main + node.body]
+            reduced = [position[id(i.outputs[0])] for i in node.reductions]
+            if made or reduced:
+                places[node.index] = max(made) if made else min(reduced)
+        missing = {index: len(self._inputs_of(self.nodes[index])) for index in places}
+        readers = {index: [] for index in places}
+        for index in places:
+            for needed in self._inputs_of(self.nodes[index]):
+                readers[needed].append(index)
+        ready = [(place, index) for index, place in places.items() if not missing[index]]
+        heapq.heapify(ready)
+        ordered = []
+        while ready:
+            node = self.nodes[heapq.heappop(ready)[1]]
             node.body.sort(key=lambda i: position[id(i.outputs[0])])
+            ordered.append(node)
+            for index in readers[node.index]:
+                missing[index] -= 1
+                if not missing[index]:
+                    heapq.heappush(ready, (places[index], index))
+        assert len(ordered) == len(places), "a cycle among fused nodes"
         return ordered
 
 
 def fuse(program):
-    """(nodes in order, ids of the free tensors) of a program."""
+    """(nodes in order, ids of the tensors that their readers compute) of a program."""
     fuser = _Fuser(program)
-    wanted = {id(t) for t in (*program.outputs, *program.updates.values())}
-    return fuser.run(wanted), fuser.free
+    return fuser.run(), fuser.repeated

@@ -7,8 +7,9 @@ import math
 import struct
 
 from fastnn.graph.bytecode import TooManyRegistersError, build_code
-from fastnn.graph.fuse import Node, fuse
+from fastnn.graph.fuse import Node, fuse, is_elementwise
 from fastnn.graph.program import Tensor
+from fastnn.ops.reduce import Cut
 
 MAX_RANK = 6  # FNN_MAX_RANK in csrc/fnn.h
 
@@ -43,7 +44,7 @@ class Lowering:
         self.program = program
         self.drafts, self.same_memory, self.packs, self.hosts = [], {}, [], []
         self.node = None
-        nodes, self.free = fuse(program)
+        nodes, self.repeated = fuse(program)
         self.read = self._read_somewhere(nodes)
         self.needed = self._needed_in_memory(nodes)
         for node in nodes:
@@ -53,7 +54,7 @@ class Lowering:
         """ids of tensors that an instruction, an output or an update reads."""
         read = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
         for node in nodes:
-            read.update(id(t) for i in self._with_free(node.instructions) for t in i.inputs)
+            read.update(id(t) for i in self._with_repeated(node.instructions) for t in i.inputs)
         return read
 
     def _needed_in_memory(self, nodes):
@@ -61,24 +62,28 @@ class Lowering:
         needed = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
         for node in nodes:
             made = node.produced()
-            for instruction in self._with_free(node.instructions):
+            for instruction in self._with_repeated(node.instructions):
                 needed.update(id(t) for t in instruction.inputs if id(t) not in made)
             if node.main is not None and node.main.primitive.n_outputs > 1:
                 needed.update(id(t) for t in node.main.outputs)
         return needed
 
-    def _with_free(self, instructions):
+    def _with_repeated(self, instructions):
         """The instructions, and those that are computed again inside them."""
-        for instruction in instructions:
-            yield instruction
-            for t in instruction.inputs:
-                if id(t) in self.free and t.producer is not None:
-                    yield from self._with_free([t.producer])
+        waiting, seen = list(instructions), set()
+        while waiting:
+            instruction = waiting.pop()
+            if id(instruction) not in seen:
+                seen.add(id(instruction))
+                yield instruction
+                waiting += [t.producer for t in instruction.inputs if id(t) in self.repeated and t.producer is not None]
 
     def _lower_node(self, node):
         start = len(self.drafts)
         self.node = node
-        if node.main is None:
+        if node.reductions:
+            self._reductions(node)
+        elif node.main is None:
             self.elementwise(node.body)
         else:
             node.main.primitive.lower(self, node.main)
@@ -104,7 +109,7 @@ class Lowering:
         (raw,) = writes
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
         try:
-            code, operands = build_code(self.node, [*reads, raw], stores, self.free)
+            code, operands = build_code(self.node, [*reads, raw], stores, self.repeated)
         except TooManyRegistersError:
             self.drafts.append(Draft(kernel, reads, writes, sizes))
             self.needed.add(id(raw))
@@ -116,18 +121,22 @@ class Lowering:
         written = [t for t in (raw, *stores) if not (t is raw and id(raw) in self.same_memory)]
         self.drafts.append(Draft(kernel, (*reads, *extra), written, sizes, code, operands))
 
-    def elementwise(self, body):
-        """One pass over memory for a chain of elementwise instructions, cut in two where registers run out."""
+    def elementwise(self, body, repeated=None):
+        """One pass over memory for a chain of elementwise instructions, cut in two where registers run out.
+
+        repeated: as the attribute, of which a part may be in the body.
+        """
+        repeated = self.repeated if repeated is None else repeated
         node = Node(0)
         node.body = list(body)
         made = node.produced()
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
         try:
-            code, operands = build_code(node, [], stores, self.free)
+            code, operands = build_code(node, [], stores, repeated)
         except TooManyRegistersError:
             if len(body) == 1:  # random values that are computed again take too many: let them be stored
-                again = [t for t in body[0].inputs if id(t) in self.free]
-                self.free.difference_update(map(id, again))
+                again = [t for t in body[0].inputs if id(t) in repeated]
+                repeated.difference_update(map(id, again))
                 self.needed.update(map(id, again))
                 for t in again:
                     self.elementwise([t.producer])
@@ -136,11 +145,45 @@ class Lowering:
             half = len(body) // 2
             crossing = {id(t) for i in body[half:] for t in i.inputs} & made
             self.needed |= crossing
-            self.elementwise(body[:half])
-            self.elementwise(body[half:])
+            self.elementwise(body[:half], repeated)
+            self.elementwise(body[half:], repeated)
             return
         reads = [t for t in operands if all(t is not s for s in stores)]
         self.drafts.append(Draft("elementwise", reads, stores, {"count": code.count}, code, operands))
+
+    def _reductions(self, node):
+        """The reductions of a node while its elementwise work is done, or each for itself where there is none."""
+        inputs = [r.inputs[0] for r in node.reductions]
+        made = {id(i.outputs[0]) for i in node.body} | self.repeated
+        if len(inputs) == 1 and id(inputs[0]) not in made:
+            node.reductions[0].primitive.lower(self, node.reductions[0])
+            return
+        stores = [i.outputs[0] for i in node.body if id(i.outputs[0]) in self.needed]
+        cuts = [Cut.of(r) for r in node.reductions]
+        partial = [c.target(self) for c in cuts]
+        try:
+            code, operands = build_code(node, [], stores, self.repeated, list(zip(inputs, partial, strict=True)))
+        except TooManyRegistersError:
+            self.needed |= {id(t) for t in inputs}
+            self.elementwise(self._unfolded(node), set())
+            for reduction in node.reductions:
+                reduction.primitive.lower(self, reduction)
+            return
+        writes = [*stores, *partial]
+        reads = [t for t in operands if all(t is not w for w in writes)]
+        self.drafts.append(Draft("elementwise_reduce", reads, writes, cuts[0].sizes, code, operands))
+        for cut, target in zip(cuts, partial, strict=True):
+            cut.finish(self, target)
+
+    def _unfolded(self, node):
+        """The elementwise work of a node, and what it would compute again, in order."""
+        waiting, found = node.instructions, {}
+        while waiting:
+            instruction = waiting.pop()
+            found[id(instruction)] = instruction
+            again = (t for t in instruction.inputs if id(t) in self.repeated and t.shape == node.shape)
+            waiting += [t.producer for t in again if t.producer is not None and id(t.producer) not in found]
+        return [i for i in self.program.instructions if id(i) in found and is_elementwise(i)]
 
     def alias(self, result, source):
         """`result` is `source` under another shape."""

@@ -15,6 +15,7 @@ from fastnn.graph.program import Tensor
 from fastnn.variable import ALIGNMENT, Storage
 
 ITEM = 4  # bytes: float32, int32, and bool as float32
+PASSES = ("elementwise", "elementwise_reduce")  # kernels that make element i of what they store from elements i
 
 
 class Place(NamedTuple):
@@ -170,9 +171,9 @@ class Layout:
         """Results that take over the bytes of an input: {id: id of the owner}; lifetimes are joined."""
         shared, taken = {}, set()
         for i, draft in enumerate(self.drafts):
-            if draft.kernel != "elementwise":
+            if draft.kernel not in PASSES:
                 continue
-            for result in (self.root(t) for t in draft.writes):
+            for result in (self.root(t) for t in draft.writes if _reads_in_place(draft, t)):
                 if lifetime.get(id(result), (-1,))[0] != i or id(result) in shared:
                     continue
                 for source in draft.reads:
@@ -244,8 +245,8 @@ def _overlap(a, b):
 
 
 def _reads_in_place(draft, tensor):
-    """True if an elementwise draft reads element i of the tensor only when it makes element i."""
-    if draft.kernel != "elementwise":
+    """True if an elementwise draft reads or writes element i of the tensor only when it makes element i."""
+    if draft.kernel not in PASSES:
         return False
     kinds = {v.kind for v in draft.code.views if draft.operands[v.operand] is tensor}
     return kinds <= {"contiguous"}

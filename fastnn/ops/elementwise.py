@@ -101,7 +101,25 @@ def unbroadcast(gradient, like):
     axes = tuple(range(extra)) + tuple(
         extra + i for i, n in enumerate(like.shape) if n == 1 and gradient.shape[extra + i] != 1
     )
-    return ops.reshape(ops.sum(gradient, axis=axes), like.shape) if axes else ops.reshape(gradient, like.shape)
+    return ops.reshape(_sum_of_multiples(gradient, axes) if axes else gradient, like.shape)
+
+
+def _sum_of_multiples(x, axes):
+    """The sum over axes, which are kept; what all summands are multiplied with is multiplied with their sum.
+
+    So a product that nothing else reads is not computed, and different multiples share one sum.
+    """
+    from fastnn import ops
+
+    made = x.producer
+    if made is not None and made.primitive is _negative:
+        return -_sum_of_multiples(made.inputs[0], axes)
+    if made is not None and made.primitive is _multiply:
+        for a, b in (made.inputs, made.inputs[::-1]):
+            sizes = (1,) * (len(x.shape) - len(b.shape)) + b.shape
+            if a.shape == x.shape and all(sizes[i] == 1 for i in axes):
+                return _sum_of_multiples(a, axes) * b
+    return ops.sum(x, axis=axes, keepdims=True)
 
 
 def _logistic(x):
@@ -135,6 +153,9 @@ _power = Elementwise(
 _negative = Elementwise("negative", np.negative, lambda dy, y, a: (-dy,))
 _absolute = Elementwise("absolute", np.absolute, lambda dy, y, a: (dy * sign(a),))
 _square = Elementwise("square", np.square, lambda dy, y, a: (dy * a * 2.0,))
+_squared_deviation = Elementwise(
+    "squared_deviation", lambda a, mean: np.square(a - mean), lambda dy, y, a, mean: (dy * 2.0 * (a - mean), None)
+)
 _sqrt = Elementwise("sqrt", np.sqrt, lambda dy, y, a: (dy * 0.5 / y,), "float")
 _rsqrt = Elementwise("rsqrt", lambda a: 1 / np.sqrt(a), lambda dy, y, a: (dy * -0.5 * y / a,), "float")
 _reciprocal = Elementwise("reciprocal", lambda a: 1 / np.asarray(a), lambda dy, y, a: (-dy * y * y,), "float")
@@ -326,6 +347,14 @@ def cast(x, dtype):
     if isinstance(x, Tensor) and x.dtype == dtype:
         return x
     return apply(_cast, x, dtype=dtype)
+
+
+def squared_deviation(x, mean):
+    """(x - mean)**2, for sums over the numbers that `mean` is the mean of.
+
+    No gradient passes through the mean: such a sum does not change with it, as its deviations add up to 0.
+    """
+    return apply(_squared_deviation, x, mean)
 
 
 def random_uniform(program, shape):

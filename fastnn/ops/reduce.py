@@ -7,6 +7,7 @@ import numpy as np
 
 from fastnn import config
 from fastnn.graph.program import Arithmetic, Tensor, apply
+from fastnn.ops.elementwise import squared_deviation
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import normalize_axis
 
@@ -45,24 +46,50 @@ class Reduce(Primitive):
             outer, length, inner = math.prod(shape[:start]), math.prod(shape[start:stop]), math.prod(shape[stop:])
             del shape[start:stop]
             target = y if (start, stop) == runs[0] else lowering.temporary(tuple(shape), y.dtype)
-            self._lower_run(lowering, x, target, outer, length, inner)
+            cut = Cut(self.code, target, outer, length, inner)
+            partial = cut.target(lowering)
+            lowering.step("reduce", (x,), (partial,), cut.sizes)
+            cut.finish(lowering, partial)
             x = target
         if not runs:
             lowering.alias(y, x)
 
-    def _lower_run(self, lowering, x, y, outer, length, inner):
-        pieces = segments(outer, length, inner)
-        segment = -(-length // pieces) if length else 1
-        pieces = -(-length // segment) if length else 1
-        target = y if pieces == 1 else lowering.temporary((pieces, outer, inner), y.dtype)
-        sizes = {"op": self.code, "outer": outer, "length": length, "inner": inner, "segment": segment}
-        lowering.step("reduce", (x,), (target,), sizes)
-        if pieces > 1:
-            sizes = {"op": self.code, "outer": 1, "length": pieces, "inner": outer * inner, "segment": pieces}
-            lowering.step("reduce", (target,), (y,), sizes)
-
     def flops(self, instruction):
         return math.prod(instruction.inputs[0].shape)
+
+
+class Cut:
+    """How the middle axis of (outer, length, inner) is cut so that several threads have work, and put together again.
+
+    Attributes
+    ----------
+    sizes : dict
+        Of the step that reduces the pieces.
+    """
+
+    def __init__(self, code, y, outer, length, inner):
+        pieces = segments(outer, length, inner)
+        segment = -(-length // pieces) if length else 1
+        self.y, self.pieces = y, -(-length // segment) if length else 1
+        self.sizes = {"op": code, "outer": outer, "length": length, "inner": inner, "segment": segment}
+
+    @classmethod
+    def of(cls, instruction):
+        """That of a reduction over neighbouring axes."""
+        (x,), (y,) = instruction.inputs, instruction.outputs
+        return cls(instruction.primitive.code, y, *as_matrix(x.shape, instruction.attributes["axes"]))
+
+    def target(self, lowering):
+        """Where the pieces' results go: y itself if there is but one."""
+        shape = (self.pieces, self.sizes["outer"], self.sizes["inner"])
+        return self.y if self.pieces == 1 else lowering.temporary(shape, self.y.dtype)
+
+    def finish(self, lowering, partial):
+        """Reduce the pieces' results to y."""
+        if self.pieces > 1:
+            inner = self.sizes["outer"] * self.sizes["inner"]
+            sizes = {"outer": 1, "length": self.pieces, "inner": inner, "segment": self.pieces}
+            lowering.step("reduce", (partial,), (self.y,), {"op": self.sizes["op"], **sizes})
 
 
 def segments(outer, length, inner):
@@ -82,6 +109,15 @@ def adjacent_runs(axes):
         else:
             runs.append((axis, axis + 1))
     return runs
+
+
+def as_matrix(shape, axes):
+    """(outer, length, inner) where neighbouring axes are reduced, else None."""
+    runs = adjacent_runs(axes)
+    if len(runs) != 1:
+        return None
+    ((start, stop),) = runs
+    return math.prod(shape[:start]), math.prod(shape[start:stop]), math.prod(shape[stop:])
 
 
 def reduced_shape(shape, axes, keepdims):
@@ -207,8 +243,7 @@ def _dtype_of(x):
 
 def var(x, axis=None, keepdims=False):
     """The variance over `axis`: the mean squared distance from the mean."""
-    centred = x - mean(x, axis, True)
-    return mean(_ops().square(centred), axis, keepdims)
+    return mean(squared_deviation(x, mean(x, axis, True)), axis, keepdims)
 
 
 def std(x, axis=None, keepdims=False):
@@ -219,7 +254,7 @@ def std(x, axis=None, keepdims=False):
 def moments(x, axes, keepdims=False, synchronized=False):
     """(mean, variance) over `axes`; there is one process, so that `synchronized` makes no difference."""
     average = mean(x, axes, True)
-    variance = mean(_ops().square(x - average), axes, keepdims)
+    variance = mean(squared_deviation(x, average), axes, keepdims)
     return (average if keepdims else _ops().reshape(average, _shape_of(variance))), variance
 
 

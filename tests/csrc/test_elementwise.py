@@ -35,6 +35,7 @@ REFERENCE = {
     "negative": np.negative,
     "absolute": np.abs,
     "square": np.square,
+    "squared_deviation": lambda a, b: np.square(a - b),
     "sqrt": np.sqrt,
     "rsqrt": lambda a: 1 / np.sqrt(a),
     "reciprocal": np.reciprocal,

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from fastnn.engine import native
+from fastnn.engine.steps import Code, Instruction, View
 
 OPS = {"sum": 0, "max": 1, "min": 2, "product": 3}
 NEUTRAL = {"sum": 0, "max": -np.inf, "min": np.inf, "product": 1}
@@ -102,6 +103,60 @@ def test_empty(op):
     assert (reduce(np.zeros((2, 0, 3), np.float32), op, 1) == NEUTRAL[op]).all()
     assert reduce(np.zeros((0, 4, 3), np.float32), op, 4).size == 0
     assert reduce(np.zeros((2, 4, 0), np.float32), op, 4).size == 0
+
+
+# ---- reductions of elementwise code ------------------------------------------------------------------------
+
+CODE_SHAPES = [s for s in SHAPES if s[2] <= 1024] + [
+    (700, 9, 1, 9), (5000, 3, 1, 3), (40, 70, 1, 70), (9, 3000, 1, 3000), (2, 9000, 1, 5000), (3, 50, 1024, 20),
+    (2, 9, 1000, 9), (1, 40000, 2, 7000), (130, 4, 33, 4),
+]  # fmt: skip
+
+
+def reduce_code(x, y, op, segment, threads=1):
+    """Results of x - y and of x * y, and y replaced by x + y on the way."""
+    outer, length, inner = x.shape
+    y, shape = y.copy(), (max(1, -(-length // segment)), outer, inner)
+    difference, product = np.full(shape, 99, np.float32), np.full(shape, 99, np.float32)
+    views = (View(0, "contiguous"), View(1, "contiguous"), View(2, "piece"), View(3, "piece"))
+    instructions = (
+        Instruction("load", 0, 0), Instruction("load", 1, 1), Instruction("subtract", 2, 0, 1),
+        Instruction("store", 2, 2), Instruction("add", 2, 0, 1), Instruction("store", 1, 2),
+        Instruction("multiply", 0, 0, 1), Instruction("store", 3, 0),
+    )  # fmt: skip
+    dims = {"op": OPS[op], "outer": outer, "length": length, "inner": inner, "segment": segment}
+    code = Code(x.size, views, instructions)
+    native.run_step("elementwise_reduce", dims, [x, y, difference, product], code, threads=threads)
+    return difference, product, y
+
+
+@pytest.mark.parametrize("op", OPS)
+@pytest.mark.parametrize("shape", CODE_SHAPES)
+def test_code_is_reduced_exactly(shape, op):
+    *sizes, segment = shape
+    rng = np.random.default_rng(4)
+    x, y = (rng.integers(-4, 5, sizes).astype(np.float32) for _ in range(2))
+    if op == "product":
+        x, y = np.ones(sizes, np.float32), np.zeros(sizes, np.float32)
+        x[:, :: max(1, sizes[1] // 5)] = 3
+    for threads in (1, 2, 3):
+        difference, product, total = reduce_code(x, y, op, segment, threads)
+        np.testing.assert_array_equal(difference, reference(x - y, op, segment))
+        np.testing.assert_array_equal(product, reference(x * y, op, segment))
+        np.testing.assert_array_equal(total, x + y)
+
+
+@pytest.mark.parametrize("shape", CODE_SHAPES)
+def test_sums_of_code_have_the_same_bits_everywhere_and_are_accurate(shape):
+    *sizes, segment = shape
+    rng = np.random.default_rng(5)
+    x, y = (rng.uniform(0, 1, sizes).astype(np.float32) for _ in range(2))
+    results = [reduce_code(x, y, "sum", segment, threads)[1] for threads in (1, 2, 3)]
+    bound = (1 + 64 + segment / 32) * np.finfo(np.float32).eps / 2
+    np.testing.assert_allclose(results[0], reference(x.astype(np.float64) * y, "sum", segment), rtol=bound)
+    native.select_isa("scalar")
+    results.append(reduce_code(x, y, "sum", segment)[1])
+    assert len({r.tobytes() for r in results}) == 1
 
 
 def argmax(x, threads=1):

@@ -276,6 +276,14 @@ def map_step(*instructions, **kwargs):
     return Step("elementwise", (X, Y), (made.count,), made)
 
 
+PIECE = View(1, "piece")
+
+
+def reduce_step(*sizes, load=PLAIN[0], store=PIECE, count=4):
+    made = code(LOAD, STORE, count=count, views=(load, store))
+    return Step("elementwise_reduce", (Operand(0, 0, 4 * count), Y), sizes, made)
+
+
 @pytest.mark.parametrize(
     "step",
     [
@@ -325,6 +333,16 @@ def map_step(*instructions, **kwargs):
             STORE,
             views=(View(0, "strided", shape=(4,) + (1,) * 6, stride=(1,) * 7), View(1, "contiguous")),
         ),
+        map_step(LOAD, STORE, views=(View(0, "contiguous"), View(1, "piece"))),
+        reduce_step(0, 1, 4, 1, 4, load=View(0, "piece")),
+        reduce_step(0, 1, 4, 1, 4, store=View(1, "piece", integer=True)),
+        reduce_step(4, 1, 4, 1, 4),
+        reduce_step(0, 1, 4, 1, 0),
+        reduce_step(0, 1, 3, 1, 4),
+        reduce_step(0, 1, 0, 1, 4),
+        reduce_step(0, 5, 1, 1, 1, count=5),
+        reduce_step(0, 1, 1, 1025, 1, count=1025),
+        Step("elementwise_reduce", (X, Y), (0, 1, 4, 1, 4)),
     ],
 )
 def test_wrong_steps_are_refused_by_index_and_kernel(step):
