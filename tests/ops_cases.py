@@ -22,6 +22,12 @@ def drawn(kind, rng, shape):
 R, S, M, V = ((3, 5), "real"), ((3, 5), "unit"), ((2, 3, 4), "real"), ((5,), "real")
 SPD = ((2, 3, 3), "symmetric")
 INT, W, LONG, H = ((3, 4), "integer"), ((3,), "unit"), ((2, 20), "real"), ((4, 5), "holes")
+RGB = ((2, 6, 5, 3), "unit")
+TURNED = np.float32([[0.9, -0.3, 0.7, 0.4, 1.1, -0.6, 0, 0], [0.5, 0.1, 0, -0.2, 0.8, 1.1, 0, 0]])
+CORNERS = np.float32([[[0, 0], [4, 0], [0, 5], [4, 5]]] * 2)
+MOVED = CORNERS * 0.7 + CORNERS[:, ::-1] * 0.1 + 1
+PLACES = np.linspace(-2.3, 5.1, 15).reshape(3, 5).astype(np.float32)
+SCALE, SHIFT = np.float32([0.6, 1.7]), np.float32([0.3, -0.8])
 BEAMS = {"strategy": "beam_search", "beam_width": 100, "top_paths": 3}
 
 
@@ -207,6 +213,57 @@ TABLE = (
     ("hamming", lambda k, x: x * k.ops.hamming(5), (V,)),
     ("blackman", lambda k, x: x * k.ops.blackman(5), (V,)),
     ("hanning", lambda k, x: x * k.ops.hanning(5), (V,)),
+)  # fmt: skip
+
+IMAGES = (
+    ("grayscale", lambda k, x: k.ops.image.rgb_to_grayscale(x), (RGB,)),
+    ("rgb_to_hsv", lambda k, x: k.ops.image.rgb_to_hsv(x), (RGB,)),
+    ("hsv_to_rgb", lambda k, x: k.ops.image.hsv_to_rgb(x), (((4, 5, 3), "unit"),)),
+    (
+        "hsv_to_rgb_first",
+        lambda k, x: k.ops.image.hsv_to_rgb(x, data_format="channels_first"),
+        (((2, 3, 4, 5), "unit"),),
+    ),
+    *(
+        (f"resize_{how}", lambda k, x, how=how: k.ops.image.resize(x, (7, 3), how), (RGB,))
+        for how in ("nearest", "bilinear", "bicubic")
+    ),
+    ("resize_antialias", lambda k, x: k.ops.image.resize(x, (2, 9), antialias=True), (RGB,)),
+    ("resize_crop", lambda k, x: k.ops.image.resize(x, (3, 6), crop_to_aspect_ratio=True), (RGB,)),
+    ("resize_pad", lambda k, x: k.ops.image.resize(x, (3, 6), pad_to_aspect_ratio=True, fill_value=0.5), (RGB,)),
+    *(
+        (f"affine_{how}_{fill}", lambda k, x, o=(how, fill, 0.5): k.ops.image.affine_transform(x, TURNED, *o), (RGB,))
+        for how in ("nearest", "bilinear")
+        for fill in ("constant", "nearest", "wrap", "mirror", "reflect")
+    ),
+    ("affine_one", lambda k, x: k.ops.image.affine_transform(x, TURNED[0], "bilinear"), (((4, 5, 3), "unit"),)),
+    (
+        "perspective",
+        lambda k, x: k.ops.image.perspective_transform(x, CORNERS, MOVED, fill_value=2.0),
+        (RGB,),
+    ),
+    *(
+        (f"map_coordinates_{fill}", lambda k, x, fill=fill: k.ops.image.map_coordinates(x, PLACES, 1, fill), (M,))
+        for fill in ("constant", "nearest", "wrap", "mirror", "reflect")
+    ),
+    ("gaussian_blur", lambda k, x: k.ops.image.gaussian_blur(x, (5, 3), (1.5, 0.7), "channels_last"), (RGB,)),
+    ("sobel_edges", lambda k, x: k.ops.image.sobel_edges(x), (RGB,)),
+    ("extract_patches", lambda k, x: k.ops.image.extract_patches(x, (2, 3), 1, padding="same"), (RGB,)),
+    ("extract_patches_strides", lambda k, x: k.ops.image.extract_patches(x, 2), (RGB,)),
+    ("extract_patches_3d", lambda k, x: k.ops.image.extract_patches_3d(x, 2, 1), (((1, 3, 4, 3, 2), "real"),)),
+    ("pad_images", lambda k, x: k.ops.image.pad_images(x, 1, 2, target_height=8, target_width=9), (RGB,)),
+    ("crop_images", lambda k, x: k.ops.image.crop_images(x, 1, None, 1, 2, target_width=2), (RGB,)),
+    *(
+        (
+            f"scale_and_translate_{how}_{smooth:d}",
+            lambda k, x, o=(how, smooth): k.ops.image.scale_and_translate(x, (2, 4, 9, 3), SCALE, SHIFT, (1, 2), *o),
+            (RGB,),
+        )
+        for how in ("linear", "cubic", "lanczos3", "lanczos5")
+        for smooth in (False, True)
+    ),
+    ("psnr", lambda k, x, y: k.ops.psnr(x, y, 1.0), (S, S)),
+    ("ssim", lambda k, x, y: k.ops.image.ssim(x, y, filter_size=3), (RGB, RGB)),
 )  # fmt: skip
 
 # Their shapes follow from the numbers, or they are complex: programs refuse them.

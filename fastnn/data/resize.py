@@ -33,22 +33,6 @@ def _taps(size, target, interpolation):
     return index.clip(0, size - 1), weight.astype(np.float32)
 
 
-def tap_matrix(size, target, interpolation, antialias=False):
-    """The weights as a float32 matrix (target, size): resized = matrix @ line.
-
-    With `antialias`, the weights are spread over all the pixels that one of a smaller result covers.
-    """
-    if antialias and target < size and interpolation != "nearest":
-        scale = size / target
-        distance = np.abs((np.arange(target)[:, None] + 0.5) * scale - 0.5 - np.arange(size)) / scale
-        weight = np.maximum(1 - distance, 0) if interpolation == "bilinear" else _cubic(distance) * (distance < 2)
-        return (weight / weight.sum(axis=1, keepdims=True)).astype(np.float32)
-    matrix = np.zeros((target, size), np.float32)
-    for index, weight in zip(*_taps(size, target, interpolation), strict=True):
-        np.add.at(matrix, (np.arange(target), index), weight)
-    return matrix
-
-
 def stretch(picture, size, interpolation):
     """Resize to `size`, whatever that does to the proportions.
 

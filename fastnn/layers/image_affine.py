@@ -1,82 +1,13 @@
 """Images turned, moved, zoomed, sheared: each pixel of the result is looked up at a place of the input."""
 
-import itertools
 import math
-
-import numpy as np
 
 from fastnn import ops
 from fastnn.layers.image_augmentation import RandomImageLayer, factor_range
+from fastnn.ops.image_sampling import projected_images
 from fastnn.saving import registry
 
 FILL_MODES = ("reflect", "wrap", "constant", "nearest")
-
-
-def affine_images(images, matrix, interpolation="bilinear", fill_mode="reflect", fill_value=0.0):
-    """Images whose pixel (x, y) is the input's at (a0 x + a1 y + a2, b0 x + b1 y + b2).
-
-    Parameters
-    ----------
-    images : tensor of shape (n, h, w, c)
-    matrix : six numbers or tensors of shape (n, 1, 1, 1): a0, a1, a2, b0, b1, b2
-    interpolation : {"nearest", "bilinear"}
-    fill_mode : {"reflect", "wrap", "constant", "nearest"}
-        What lies beyond the edges.
-    fill_value : float
-        For "constant".
-    """
-    n, h, w, c = images.shape
-    if n * h * w >= 1 << 24:
-        raise ValueError(f"affine transformation of {n} images of {h} x {w}: use smaller batches (2**24 pixels)")
-    a0, a1, a2, b0, b1, b2 = matrix
-    x = np.arange(w, dtype=np.float32)[None, None, :, None]
-    y = np.arange(h, dtype=np.float32)[None, :, None, None]
-    across, down = a0 * x + a1 * y + a2, b0 * x + b1 * y + b2
-    rows = ops.reshape(images, (n * h * w, c))
-    total = None
-    for (column, weight_x), (line, weight_y) in itertools.product(
-        _taps(across, interpolation), _taps(down, interpolation)
-    ):
-        value = _pixels(rows, (n, h, w, c), line, column, fill_mode, fill_value)
-        part = value * (weight_x * weight_y)
-        total = part if total is None else total + part
-    return total
-
-
-def _taps(place, interpolation):
-    """[(whole number, weight)] of the pixels beside a place."""
-    if interpolation == "nearest":
-        return [(ops.floor(place + 0.5), 1.0)]
-    low = ops.floor(place)
-    return [(low, 1.0 - (place - low)), (low + 1.0, place - low)]
-
-
-def _pixels(rows, shape, line, column, fill_mode, fill_value):
-    n, h, w, _ = shape
-    image = np.arange(n, dtype=np.float32)[:, None, None, None] * (h * w)
-    index = image + _inside(line, h, fill_mode) * w + _inside(column, w, fill_mode)
-    index = ops.reshape(ops.broadcast_to(ops.cast(index, "int32"), (n, h, w, 1)), (n * h * w,))
-    value = ops.reshape(ops.take(rows, index, axis=0), shape)
-    if fill_mode != "constant":
-        return value
-    inside = ops.logical_and(
-        ops.logical_and(line >= 0.0, line <= h - 1.0), ops.logical_and(column >= 0.0, column <= w - 1.0)
-    )
-    return ops.where(inside, value, float(fill_value))
-
-
-def _inside(index, size, fill_mode):
-    """An index of the axis for one that may lie beyond its ends."""
-    if fill_mode == "wrap":
-        return _modulo(index, size)
-    if fill_mode == "reflect":  # the edge pixel twice
-        index = _modulo(index, 2 * size)
-        return ops.minimum(index, 2 * size - 1 - index)
-    return ops.clip(index, 0.0, size - 1.0)
-
-
-def _modulo(index, period):
-    return index - ops.floor(index / float(period)) * float(period)
 
 
 class _AffineLayer(RandomImageLayer):
@@ -91,7 +22,7 @@ class _AffineLayer(RandomImageLayer):
         self.fill_mode, self.interpolation, self.fill_value = fill_mode, interpolation, fill_value
 
     def augment(self, images):
-        return affine_images(images, self.matrix(images), self.interpolation, self.fill_mode, self.fill_value)
+        return projected_images(images, self.matrix(images), self.interpolation, self.fill_mode, self.fill_value)
 
     def get_config(self):
         own = {k: getattr(self, k) for k in ("fill_mode", "interpolation", "fill_value")}

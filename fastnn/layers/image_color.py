@@ -4,39 +4,8 @@ import numpy as np
 
 from fastnn import config, ops, random
 from fastnn.layers.image_augmentation import ImageLayer, RandomImageLayer, factor_range, rescaled, value_range
+from fastnn.ops.image_color import hsv_planes, rgb_of_planes
 from fastnn.saving import registry
-
-_LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
-
-
-def to_gray(images):
-    """The brightness of RGB images (n, h, w, 3), as (n, h, w, 1)."""
-    if images.shape[-1] != 3:
-        raise ValueError(f"expected images with the 3 channels red, green, blue, received shape {images.shape}")
-    return ops.sum(images * np.float32(_LUMINANCE), axis=-1, keepdims=True)
-
-
-def rgb_to_hsv(images):
-    """Hue, saturation and value in 0..1 of RGB images (n, h, w, 3)."""
-    red, green, blue = (images[..., i : i + 1] for i in range(3))
-    value = ops.max(images, axis=-1, keepdims=True)
-    spread = value - ops.min(images, axis=-1, keepdims=True)
-    saturation = ops.where(value > 0.0, spread / ops.where(value > 0.0, value, 1.0), 0.0)
-    sixth = 1.0 / (6.0 * ops.where(spread > 0.0, spread, 1.0))
-    hue = ops.where(
-        ops.equal(value, green), sixth * (blue - red) + 2.0 / 6.0, sixth * (red - green) + 4.0 / 6.0
-    )  # fmt: skip
-    hue = ops.where(ops.equal(value, red), sixth * (green - blue), hue)
-    hue = ops.where(spread > 0.0, hue, 0.0)
-    return ops.where(hue < 0.0, hue + 1.0, hue), saturation, value
-
-
-def hsv_to_rgb(hue, saturation, value):
-    """RGB images (n, h, w, 3) of hue, saturation and value, each (n, h, w, 1)."""
-    place = (hue - ops.floor(hue)) * 6.0
-    shares = (ops.abs(place - 3.0) - 1.0, 2.0 - ops.abs(place - 2.0), 2.0 - ops.abs(place - 4.0))
-    planes = [value * (1.0 - saturation + saturation * ops.clip(share, 0.0, 1.0)) for share in shares]
-    return ops.concatenate(planes, axis=-1)
 
 
 class _ColorLayer(RandomImageLayer):
@@ -114,7 +83,7 @@ class RandomColorDegeneration(_ColorLayer):
     """In training, images are moved towards grey: 0 leaves them, 1 makes them grey."""
 
     def augment(self, images):
-        return self.cut(images + self.draw(images, *self.factor) * (to_gray(images) - images))
+        return self.cut(images + self.draw(images, *self.factor) * (ops.image.rgb_to_grayscale(images) - images))
 
 
 @registry.register("layer")
@@ -125,8 +94,8 @@ class RandomSaturation(_ColorLayer):
         factor = self.draw(images, *self.factor)
         factor = factor / (1.0 - factor + config.epsilon())
         low, high = self.value_range
-        hue, saturation, value = rgb_to_hsv(rescaled(images, (low, high), (0, 1)))
-        return rescaled(hsv_to_rgb(hue, ops.clip(saturation * factor, 0.0, 1.0), value), (0, 1), (low, high))
+        hue, saturation, value = hsv_planes(rescaled(images, (low, high), (0, 1)))
+        return rescaled(rgb_of_planes(hue, ops.clip(saturation * factor, 0.0, 1.0), value), (0, 1), (low, high))
 
 
 @registry.register("layer")
@@ -136,8 +105,8 @@ class RandomHue(_ColorLayer):
     def augment(self, images):
         sign = ops.where(self.draw(images) > 0.5, -0.5, 0.5)
         low, high = self.value_range
-        hue, saturation, value = rgb_to_hsv(rescaled(images, (low, high), (0, 1)))
-        turned = hsv_to_rgb(hue + sign * self.draw(images, *self.factor), saturation, value)
+        hue, saturation, value = hsv_planes(rescaled(images, (low, high), (0, 1)))
+        turned = rgb_of_planes(hue + sign * self.draw(images, *self.factor), saturation, value)
         return rescaled(ops.clip(turned, 0.0, 1.0), (0, 1), (low, high))
 
 
@@ -202,7 +171,7 @@ class RandomGrayscale(RandomImageLayer):
         self.factor = factor
 
     def augment(self, images):
-        return ops.where(self.draw(images) < self.factor, to_gray(images), images)
+        return ops.where(self.draw(images) < self.factor, ops.image.rgb_to_grayscale(images), images)
 
     def get_config(self):
         config = {**super().get_config(), "factor": self.factor}

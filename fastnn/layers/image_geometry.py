@@ -3,29 +3,11 @@
 import numpy as np
 
 from fastnn import ops, random
-from fastnn.data.resize import INTERPOLATIONS, central_part, tap_matrix
 from fastnn.layers.image_augmentation import ImageLayer, RandomImageLayer
+from fastnn.ops.image_resize import INTERPOLATIONS, central_crop, padded_to_proportions, resized
 from fastnn.saving import registry
 
 _FLIPS = {"horizontal": (2,), "vertical": (1,), "horizontal_and_vertical": (2, 1)}
-
-
-def resize_images(images, size, interpolation="bilinear", antialias=False):
-    """Images (n, h, w, c) of another height and width: two products with constant matrices."""
-    n, h, w, c = images.shape
-    p, q = size
-    if p != h:
-        matrix = tap_matrix(h, p, interpolation, antialias)
-        images = ops.reshape(ops.matmul(matrix, ops.reshape(images, (n, h, w * c))), (n, p, w, c))
-    if q != w:
-        matrix = tap_matrix(w, q, interpolation, antialias)
-        images = ops.reshape(ops.matmul(matrix, ops.reshape(images, (n * p, w, c))), (n, p, q, c))
-    return images
-
-
-def _aspect_crop(images, size):
-    top, left, bottom, right = central_part(images.shape[1], images.shape[2], size)
-    return images[:, top:bottom, left:right]
 
 
 def _check_size(layer, height, width):
@@ -40,7 +22,7 @@ class Resizing(ImageLayer):
     Parameters
     ----------
     height, width : int
-    interpolation : {"nearest", "bilinear", "bicubic"}
+    interpolation : {"nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"}
     crop_to_aspect_ratio : bool
         Cut out the largest central part of the right proportions first.
     pad_to_aspect_ratio : bool
@@ -70,18 +52,10 @@ class Resizing(ImageLayer):
     def transform(self, images, training):
         size = (self.height, self.width)
         if self.crop_to_aspect_ratio:
-            images = _aspect_crop(images, size)
+            images = central_crop(images, size)
         elif self.pad_to_aspect_ratio:
-            images = self._pad(images)
-        return resize_images(images, size, self.interpolation, self.antialias)
-
-    def _pad(self, images):
-        h, w = images.shape[1:3]
-        top = (max(h, w * self.height // self.width) - h) // 2
-        left = (max(w, h * self.width // self.height) - w) // 2
-        left = 0 if top else left
-        widths = ((0, 0), (top, top), (left, left), (0, 0))
-        return ops.pad(images, widths, constant_values=float(self.fill_value))
+            images = padded_to_proportions(images, size, self.fill_value)
+        return resized(images, size, self.interpolation, self.antialias)
 
     def get_config(self):
         names = ("height", "width", "interpolation", "crop_to_aspect_ratio", "pad_to_aspect_ratio", "fill_mode")
@@ -100,7 +74,7 @@ class CenterCrop(ImageLayer):
     def transform(self, images, training):
         h, w = images.shape[1:3]
         if h < self.height or w < self.width:
-            return resize_images(_aspect_crop(images, (self.height, self.width)), (self.height, self.width))
+            return resized(central_crop(images, (self.height, self.width)), (self.height, self.width))
         top, left = (h - self.height) // 2, (w - self.width) // 2
         return images[:, top : top + self.height, left : left + self.width]
 
@@ -120,7 +94,7 @@ class RandomCrop(RandomImageLayer):
     def transform(self, images, training):
         h, w = images.shape[1:3]
         if not training or h < self.height or w < self.width:
-            return resize_images(_aspect_crop(images, (self.height, self.width)), (self.height, self.width))
+            return resized(central_crop(images, (self.height, self.width)), (self.height, self.width))
         for axis, size, wanted in ((1, h, self.height), (2, w, self.width)):
             start = random.randint((1,), 0, size - wanted + 1, seed=self.generator)
             images = ops.take(images, start + np.arange(wanted, dtype=np.int32), axis=axis)

@@ -99,7 +99,7 @@ def _call_arguments(operation, kwargs):
 
 def _operation_entry(operation, settings):
     function = operation.function.__name__
-    home = next((s for s in ("nn", "linalg", "numpy") if hasattr(getattr(ops, s), function)), None)
+    home = next((s for s in ("nn", "linalg", "image", "numpy") if hasattr(getattr(ops, s), function)), None)
     home = home or _HOMES.get(function, "math")
     name = class_name(operation.function)
     return {

@@ -46,6 +46,9 @@ from fastnn.ops.elementwise import (
     sigmoid,
     softplus,
 )
+from fastnn.ops.image_filters import (
+    psnr,
+)
 from fastnn.ops.normalization import (
     batch_normalization,
     layer_normalization,

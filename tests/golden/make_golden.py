@@ -525,6 +525,7 @@ TABLES = {
     "sequence": sequence_cases.CASES,
     "attention": attention_cases.TABLE,
     "ops": ops_cases.TABLE,
+    "images": ops_cases.IMAGES,
     "masking": masking_cases.MODELS,
 }
 
@@ -608,8 +609,8 @@ def write_tables(names):
             entries = {case.name: masked_entry(case) for case in masking_cases.MODELS}
             store.save(name, entries | {"file": masked_file()})
             continue
-        if name == "ops":
-            store.save(name, {row[0]: function_entry(*row) for row in ops_cases.TABLE})
+        if name in ("ops", "images"):
+            store.save(name, {row[0]: function_entry(*row) for row in TABLES[name]})
             continue
         if name == "attention":
             entries = {row[0]: several_inputs_entry(*row) for row in TABLES[name]}

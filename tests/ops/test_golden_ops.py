@@ -11,11 +11,12 @@ from fastnn import ops
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
 
-GOLDEN = store.load("ops")
+GOLDEN = {**store.load("ops"), **store.load("images")}
+ROWS = (*ops_cases.TABLE, *ops_cases.IMAGES)
 LIMIT = {"rtol": 2e-4, "atol": 3e-5}
 
 
-@pytest.mark.parametrize("name, call, inputs", ops_cases.TABLE, ids=[row[0] for row in ops_cases.TABLE])
+@pytest.mark.parametrize("name, call, inputs", ROWS, ids=[row[0] for row in ROWS])
 def test_equals_keras(name, call, inputs):
     entry = GOLDEN[name]
     kept = [x.copy() for x in entry["inputs"]]
