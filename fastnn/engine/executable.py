@@ -62,7 +62,7 @@ class NativeExecutable:
         memoryview(self.constants)[:] = bytes(self.layout.constants)
         self.variables = [t.data for t in program._variables.values()] + list(program.updates)
         self.variables += [program.counter.data] if program.counter is not None else []
-        self.moves = Storage.moves
+        self.moves, self.moved = Storage.moves, False
         self.homes = [getattr(v, "storage", v) for v in self.variables]
         self.inputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "input"]
         self.outputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "output"]
@@ -72,10 +72,11 @@ class NativeExecutable:
 
     def stale(self):
         """True if a variable has moved to other memory since the program was lowered."""
-        if self.moves == Storage.moves:
-            return False
-        self.moves = Storage.moves
-        return any(getattr(v, "storage", v) is not home for v, home in zip(self.variables, self.homes, strict=True))
+        if self.moves != Storage.moves and not self.moved:
+            self.moves = Storage.moves
+            places = zip(self.variables, self.homes, strict=True)
+            self.moved = any(getattr(v, "storage", v) is not home for v, home in places)
+        return self.moved
 
     def _workspace(self):
         """Memory of one run, bound to the program: (arena, binding, bases); the arena is taken."""

@@ -416,14 +416,16 @@ class Layer:
         base = {"name": self.name, "trainable": self._trainable, "dtype": dtype_config(self.dtype)}
         if self.activity_regularizer is not None:
             base["activity_regularizer"] = registry.serialize(self.activity_regularizer)
-        if type(self).get_config is Layer.get_config:
-            own = {k: v for k, v in self._arguments.items() if k not in base}
-            if unserializable := [k for k, v in own.items() if not _is_plain(v)]:
-                raise NotImplementedError(
-                    f"{type(self).__name__}: arguments {unserializable} are no plain data: define get_config()"
-                )
-            base.update(own)
-        return base
+        return base | self._plain_arguments(base) if type(self).get_config is Layer.get_config else base
+
+    def _plain_arguments(self, known):
+        """The arguments of the constructor that are not known yet: the configuration of a class that defines none."""
+        own = {k: v for k, v in self._arguments.items() if k not in known}
+        if unserializable := [k for k, v in own.items() if not _is_plain(v)]:
+            raise NotImplementedError(
+                f"{type(self).__name__}: arguments {unserializable} are no plain data: define get_config()"
+            )
+        return own
 
     @classmethod
     def from_config(cls, config):

@@ -1,7 +1,6 @@
 """Models made anew from others: clone_model, pickles."""
 
 from fastnn.layers.core import InputLayer
-from fastnn.models.functional import Functional
 from fastnn.models.graph_config import graph_config, graph_from_config
 from fastnn.models.sequential import Sequential
 from fastnn.saving import registry
@@ -28,7 +27,7 @@ def clone_model(model, input_tensors=None, clone_function=None, **kwargs):
     if isinstance(model, Sequential):
         layers = [_copied(layer) if isinstance(layer, InputLayer) else clone(layer) for layer in model._stack]
         return Sequential(layers, name=model.name, trainable=model.trainable)
-    if not isinstance(model, Functional):
+    if model._graph is None or not model._takes_graph():
         if clone_function is not None:
             raise ValueError(f"clone_model: clone_function needs a Sequential or Model(inputs, outputs), not {model}")
         return _copied(model)
@@ -38,7 +37,7 @@ def clone_model(model, input_tensors=None, clone_function=None, **kwargs):
         return _copied(layer) if isinstance(layer, InputLayer) else clone(layer)
 
     inputs, outputs = graph_from_config(graph_config(model._graph), make)
-    return Functional(inputs, outputs, name=model.name, trainable=model.trainable)
+    return type(model)(inputs, outputs, name=model.name, trainable=model.trainable)
 
 
 def _copied(layer):

@@ -1,12 +1,14 @@
 """Models: a layer that can be compiled, trained, evaluated and saved."""
 
+import inspect
+
 import numpy as np
 
 from fastnn.graph.declaration import Graph, is_declared, leaves, map_structure, program_dtype
 from fastnn.graph.masks import carrying
-from fastnn.graph.program import Tensor, current_program
+from fastnn.graph.program import Tensor, current_program, eager
 from fastnn.layers.core import InputLayer
-from fastnn.layers.layer import Layer
+from fastnn.layers.layer import Layer, _as_shape
 from fastnn.models.inspection import Inspection
 from fastnn.models.training import Training
 from fastnn.saving import registry
@@ -169,6 +171,63 @@ class Model(Training, Inspection):
         _map_shape(lambda s: zeros.append(np.zeros(s)), shapes)
         with EagerProgram(zeros) if self.run_eagerly else Program() as program:
             self.call(_map_shape(lambda s: program.input(s, self.input_dtype()), shapes))
+
+    # --- configuration -----------------------------------------------------------------------------
+    @classmethod
+    def _takes_graph(cls):
+        """Whether the constructor is that of Model(inputs, outputs), or hands all arguments on to it."""
+        kinds = {parameter.kind for parameter in inspect.signature(cls.__init__).parameters.values()}
+        return (
+            cls.__init__ is Model.__init__ or {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD} <= kinds
+        )
+
+    def get_config(self):
+        """The layers between inputs and outputs or, of a class with arguments of its own, the arguments."""
+        from fastnn.models.graph_config import graph_config
+
+        if self._graph is not None and self._takes_graph():
+            return {"name": self.name, "trainable": self.trainable, **graph_config(self._graph)}
+        base = super().get_config()
+        return base | self._plain_arguments(base) if type(self).get_config is Model.get_config else base
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model that a configuration describes, with new weights."""
+        from fastnn.models.graph_config import graph_from_config
+
+        if cls._takes_graph() and {"layers", "input_layers", "output_layers"} <= set(config):
+            inputs, outputs = graph_from_config(config, None, custom_objects)
+            return cls(inputs, outputs, name=config.get("name"), trainable=config.get("trainable", True))
+        parameters = inspect.signature(cls.__init__).parameters
+        if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
+            return cls(**config)
+        inherited = {
+            key: config[key] for key in ("name", "trainable", "dtype") if key in config and key not in parameters
+        }
+        model = cls(**{key: value for key, value in config.items() if key not in inherited})
+        model.name = inherited.get("name", model.name)
+        if not inherited.get("trainable", True):
+            model.trainable = False
+        return model
+
+    def get_build_config(self):
+        """What `build_from_config` needs: nothing where the declared inputs say all."""
+        return (
+            {"input_shape": None}
+            if self._graph is not None and not self._adds_to_graph()
+            else super().get_build_config()
+        )
+
+    def build_from_config(self, config):
+        """Make the weights that the declared inputs and outputs do not make."""
+        if self._graph is None:
+            super().build_from_config(config)
+        elif self._adds_to_graph() and config and config.get("input_shape") is not None:
+            with eager():
+                self.build(_as_shape(config["input_shape"]))
+
+    def _adds_to_graph(self):
+        return type(self).call is not Model.call
 
     # --- files -------------------------------------------------------------------------------------
     def to_json(self, **kwargs):

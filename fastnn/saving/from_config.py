@@ -215,8 +215,8 @@ def _lambda_function(value, custom_objects):
 
 def _finish(obj, config):
     build, compiled = config.get("build_config"), config.get("compile_config")
-    if build and not getattr(obj, "built", True):
-        obj.build_from_config(build)
+    if build and (not getattr(obj, "built", True) or getattr(obj, "_graph", None) is not None):
+        obj.build_from_config(build)  # a model of declared inputs is built, but may have layers beside them
     if compiled and hasattr(obj, "compile_from_config"):
         obj.compile_from_config(compiled)
 

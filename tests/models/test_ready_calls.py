@@ -270,3 +270,22 @@ def test_many_threads_may_call_one_model(units):
     for worker in workers:
         worker.join()
     assert not wrong
+
+
+@pytest.mark.parametrize("way", ["call", "predict_on_batch", "test_on_batch"])
+def test_calls_made_ready_before_training_see_the_trained_weights(way):
+    """Training moves the weights together: a call that was ready before must notice, whoever asks first."""
+    x = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+    model = fastnn.Sequential([fastnn.Input((4,)), layers.Dense(3)])
+    model.compile("adam", "mse")
+    calls = {
+        "call": model,
+        "predict_on_batch": model.predict_on_batch,
+        "test_on_batch": lambda x: model.test_on_batch(x, x[:, :3]),
+    }
+    calls[way](x)
+    model.fit(x, x[:, :3], epochs=3, verbose=0)
+    w, b = model.get_weights()
+    expected = x @ w + b if way != "test_on_batch" else np.mean((x @ w + b - x[:, :3]) ** 2)
+    for _ in range(2):
+        np.testing.assert_allclose(calls[way](x), expected, atol=1e-6)
