@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         random,
         regularizers,
         saving,
+        tree,
         utils,
     )
     from fastnn.autodiff import value_and_grad
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "activations", "callbacks", "config", "constraints", "datasets", "initializers", "layers", "losses", "metrics",
-    "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "utils",
+    "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "tree", "utils",
 )  # fmt: skip
 _NAMES = {
     "Sequential": "fastnn.models", "Model": "fastnn.models", "Input": "fastnn.layers", "Layer": "fastnn.layers",
@@ -91,6 +92,7 @@ __all__ = [
     "saving",
     "set_num_threads",
     "show_config",
+    "tree",
     "utils",
     "value_and_grad",
 ]

@@ -1,10 +1,13 @@
 """The progress bar of ``fit``, ``evaluate`` and ``predict``."""
 
+import logging
 import os
 import sys
 import time
 
 import numpy as np
+
+from fastnn import config
 
 NOTEBOOK_INTERVAL = 0.25  # seconds: a notebook sends every redraw through the network
 LOOKS = 20  # how often the clock is read between two redraws
@@ -17,9 +20,34 @@ def is_notebook():
     return "ipykernel" in sys.modules
 
 
+class _LogStream:
+    """A stream whose lines become records of the logger "fastnn"."""
+
+    encoding = "utf-8"
+
+    def __init__(self):
+        self.line = ""
+
+    def write(self, text):
+        *lines, self.line = f"{self.line}{text}".split("\n")
+        for line in lines:
+            if line.strip():
+                logging.getLogger("fastnn").info("%s", line.strip())
+
+    def flush(self):
+        """A record is written when its line ends."""
+
+
+def output():
+    """Where progress and messages go: standard output, or the logger where interactive logging is disabled."""
+    return sys.stdout if config.is_interactive_logging_enabled() else _LogStream()
+
+
 def redraws(stream):
     """True if a line on this stream can be written over: a terminal or a notebook."""
-    return is_notebook() or (stream is not None and hasattr(stream, "isatty") and stream.isatty())
+    return (is_notebook() and not isinstance(stream, _LogStream)) or (
+        stream is not None and hasattr(stream, "isatty") and stream.isatty()
+    )
 
 
 def _terminal_width():
@@ -62,7 +90,7 @@ class Progbar:
         self.target, self.width, self.unit_name = target, width, unit_name
         self.stateful_metrics = None if stateful_metrics is None else set(stateful_metrics)
         self.stateless_metrics = None if stateless_metrics is None else set(stateless_metrics)
-        self.stream = sys.stdout
+        self.stream = output()
         self.redraws = redraws(self.stream)
         self.verbose = (1 if self.redraws else 2) if verbose == "auto" else int(verbose)
         if self.stream is None:  # a program without a console

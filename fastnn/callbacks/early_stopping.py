@@ -2,6 +2,7 @@
 
 import warnings
 
+from fastnn import progress
 from fastnn.callbacks.monitor import MonitorCallback
 from fastnn.saving import registry
 
@@ -62,10 +63,10 @@ class EarlyStopping(MonitorCallback):
     def on_train_end(self, logs=None):
         """Restore the best weights."""
         if self.stopped_epoch > 0 and self.verbose > 0:
-            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping", file=progress.output())
         if self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restoring the weights of the best epoch, {self.best_epoch + 1}")
+                print(f"Restoring the weights of the best epoch, {self.best_epoch + 1}", file=progress.output())
             self.model.set_weights(self.best_weights)
 
     def _keep(self, epoch):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastnn import progress
 from fastnn.callbacks.callback import Callback
 from fastnn.saving import registry
 
@@ -31,7 +32,7 @@ class LearningRateScheduler(Callback):
             raise ValueError(f"LearningRateScheduler: the schedule must return a float, it returned {rate!r}")
         optimizer.learning_rate = float(rate)
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: the learning rate is set to {float(rate)}")
+            print(f"\nEpoch {epoch + 1}: the learning rate is set to {float(rate)}", file=progress.output())
 
     def on_epoch_end(self, epoch, logs=None):
         """Add the learning rate to the logs."""

@@ -5,6 +5,7 @@ import warnings
 
 import numpy as np
 
+from fastnn import progress
 from fastnn.callbacks.callback import idle_when
 from fastnn.callbacks.monitor import MonitorCallback
 from fastnn.saving import registry
@@ -110,4 +111,4 @@ class ModelCheckpoint(MonitorCallback):
 
     def _say(self, epoch, text):
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: {text}")
+            print(f"\nEpoch {epoch + 1}: {text}", file=progress.output())

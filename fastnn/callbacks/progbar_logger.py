@@ -33,7 +33,7 @@ class ProgbarLogger(Callback):
         self.seen = 0
         self.progbar = Progbar(self.target, verbose=self.verbose, stateless_metrics=())
         if title and self.progbar.verbose == 1 and self.progbar.redraws:
-            print(title, flush=True)
+            print(title, flush=True, file=self.progbar.stream)
         elif title:
             self.progbar.title = f"{title} - "
 

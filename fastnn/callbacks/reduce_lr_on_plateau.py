@@ -2,6 +2,7 @@
 
 import warnings
 
+from fastnn import progress
 from fastnn.callbacks.monitor import MonitorCallback
 from fastnn.saving import registry
 
@@ -77,4 +78,7 @@ class ReduceLROnPlateau(MonitorCallback):
         optimizer.learning_rate = max(rate * self.factor, self.min_lr)
         self.cooldown_counter, self.wait = self.cooldown, 0
         if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: the learning rate is lowered to {float(optimizer.learning_rate)}")
+            print(
+                f"\nEpoch {epoch + 1}: the learning rate is lowered to {float(optimizer.learning_rate)}",
+                file=progress.output(),
+            )

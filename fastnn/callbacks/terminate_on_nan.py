@@ -2,6 +2,7 @@
 
 import math
 
+from fastnn import progress
 from fastnn.callbacks.callback import Callback
 from fastnn.saving import registry
 
@@ -26,5 +27,5 @@ class TerminateOnNaN(Callback):
             return
         if self.raise_error:
             raise RuntimeError(f"The loss is {loss} at batch {batch}: lower the learning rate")
-        print(f"Batch {batch}: the loss is {loss}, training stops")
+        print(f"Batch {batch}: the loss is {loss}, training stops", file=progress.output())
         self.model.stop_training = True

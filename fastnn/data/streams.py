@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 
-from fastnn import random
+from fastnn import config, random
 from fastnn.data.arrays import class_weights, unpack_x_y_sample_weight
 from fastnn.data.py_dataset import batches_by_number, count_batches, is_indexed
 
@@ -47,6 +47,8 @@ class Stream:
         self.generator, self.iterator = None, None
         if shuffle and is_indexed(source):
             self.generator = np.random.Generator(np.random.Philox(key=random.fresh_seed()))
+        if config.max_steps_per_epoch() is not None:
+            self.limit = config.within(self.steps, config.max_steps_per_epoch())
 
     @property
     def once(self):

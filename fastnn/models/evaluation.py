@@ -30,6 +30,7 @@ class Evaluation(Compilation):
         """
         self._assert_compiled("evaluate()")
         data = Stream(x, steps) if is_stream(x, y) else Batches(x, y, sample_weight, first_batch_size(batch_size))
+        steps = config.within(steps, config.max_steps_per_epoch())
         followers = self._followers(callbacks, verbose, 1, steps or data.steps)
         results = self._evaluate(data, followers, steps)
         return as_returned(results, return_dict)
@@ -40,6 +41,7 @@ class Evaluation(Compilation):
         return results
 
     def _evaluate(self, data, followers, steps, show=True):
+        steps = config.within(steps, config.max_steps_per_epoch())
         self.reset_metrics()
         followers.on_test_begin()
         if isinstance(data, Batches):
@@ -102,6 +104,7 @@ class Evaluation(Compilation):
         -------
         array of shape (n, ...), or a list of them where the model has several outputs
         """
+        steps = config.within(steps, config.max_steps_per_epoch())
         if is_stream(x, None):
             return self._predict_stream(x, steps, callbacks, verbose)
         data = Batches(x, None, None, first_batch_size(batch_size))

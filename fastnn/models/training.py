@@ -8,6 +8,7 @@ import warnings
 
 import numpy as np
 
+from fastnn import config
 from fastnn.data import arrays
 from fastnn.data.arrays import Batches, first_batch_size
 from fastnn.data.streams import NoBatchesError, Stream, is_stream
@@ -93,7 +94,8 @@ class Training(Evaluation):
         self._prepare_training(data)
         if isinstance(data, Batches) and data.rows == 0:
             raise ValueError("fit: x has no rows: there is nothing to train on")
-        steps = steps_per_epoch or data.steps
+        epochs = config.within(epochs, config.max_epochs())
+        steps = config.within(steps_per_epoch or data.steps, config.max_steps_per_epoch())
         followers = self._followers(callbacks, verbose, epochs, steps, add_history=True)
         self.stop_training = False
         walk = Walk(data, shuffle) if isinstance(data, Batches) else None
