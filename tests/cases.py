@@ -811,6 +811,7 @@ class OptimizerCase:
 
     name: str
     make: Build
+    torch_differs: bool = False
 
 
 OPTIMIZER_SHAPES = ((3, 5), (5,))
@@ -842,6 +843,12 @@ OPTIMIZERS = (
         ),
     ),
     OptimizerCase("muon_excluded", lambda k: k.optimizers.Muon(0.01, exclude_layers=["kern"])),
+    OptimizerCase("schedule_free", lambda k: k.optimizers.ScheduleFreeAdamW(), torch_differs=True),
+    OptimizerCase(
+        "schedule_free_options",
+        lambda k: k.optimizers.ScheduleFreeAdamW(0.1, 0.8, 0.9, 1e-3, warmup_steps=3, weight_decay=0.1, clipvalue=0.5),
+        torch_differs=True,
+    ),
     OptimizerCase("rmsprop", lambda k: k.optimizers.RMSprop()),
     OptimizerCase("rmsprop_momentum", lambda k: k.optimizers.RMSprop(0.01, rho=0.8, momentum=0.9)),
     OptimizerCase("rmsprop_centered", lambda k: k.optimizers.RMSprop(0.01, centered=True)),

@@ -51,4 +51,14 @@ def merging(k):
     return k.Model([a, b], k.layers.Concatenate(name="all")([*merged, dot]), name="merging_model")
 
 
-MODELS = {f.__name__: f for f in (shared, operations, nested, residual, merging)}
+def attentive(k):
+    """Attention with gates and groups of queries; layers that change what they see in training only."""
+    x = a = k.Input((5, 4), name="a")
+    x = k.layers.GroupQueryAttention(4, 4, 2, use_gate=True, name="grouped")(x, a)
+    x = k.layers.MultiHeadAttention(2, 3, use_gate=True, use_bias=False, name="heads")(x, a)
+    x = k.layers.Dropout(0.5, seed=3, name="drop")(x)
+    x = k.layers.RandomBrightness((0.2, 0.2), seed=4, name="brightness")(k.layers.Reshape((5, 4, 1), name="image")(x))
+    return k.Model(a, k.layers.Flatten(name="flat")(x), name="attentive_model")
+
+
+MODELS = {f.__name__: f for f in (shared, operations, nested, residual, merging, attentive)}

@@ -142,7 +142,7 @@ class _Heads(Layer):
     def __call__(self, query, value, *args, **kwargs):
         if not self.built:
             key = kwargs.get("key", args[0] if args else None)
-            self.build(*((None, *x.shape[1:]) for x in (query, value, value if key is None else key)))
+            self.build(*((None, *x.shape[1:]) for x in (query, value, key) if x is not None))
         return super().__call__(query, value, *args, **kwargs)
 
     def attend(self, query, key, value, mask, training, with_weights):
@@ -179,14 +179,19 @@ class _Heads(Layer):
             total = mask if total is None else ops.logical_and(total, mask)
         return total
 
+    def _remember(self, query_shape, value_shape, key_shape):
+        self._shapes = {"query_shape": query_shape, "value_shape": value_shape}
+        if key_shape is not None:
+            self._shapes["key_shape"] = key_shape
+
     def get_build_config(self):
         return {"shapes_dict": self._shapes} if self.built else None
 
     def build_from_config(self, config):
         shapes = (config or {}).get("shapes_dict") or {}
         if "query_shape" in shapes and "value_shape" in shapes:
-            given = (shapes["query_shape"], shapes["value_shape"], shapes.get("key_shape") or shapes["value_shape"])
-            self.build(*map(tuple, given))
+            given = (shapes["query_shape"], shapes["value_shape"], shapes.get("key_shape"))
+            self.build(*(tuple(shape) for shape in given if shape is not None))
 
     def get_config(self):
         config = {
@@ -247,15 +252,16 @@ class MultiHeadAttention(_Heads):
         value_shape = value_shape or query_shape
         if len(query_shape) != 3 or len(value_shape) != 3:
             raise ValueError(f"{self}: expected sequences (n, t, k), received {query_shape} and {value_shape}")
-        self._shapes = {"query_shape": query_shape, "value_shape": value_shape}
+        self._remember(query_shape, value_shape, key_shape)
+        self.attention_axes = (1,)
         heads, key, value = self.num_heads, self.key_dim, self.value_dim
         out = self.output_size or (query_shape[-1],)
         letters = "de"[: len(out)]
         self.query_dense = self.projection("abc,cde->abde", (None, heads, key), "query", "de")
         self.key_dense = self.projection("abc,cde->abde", (None, heads, key), "key", "de")
         if self.use_gate:
-            self.gate_dense = self.projection("abc,cde->abde", (None, heads, value), "gate", "de", "sigmoid")
-            self.gate_dense.build(query_shape)
+            self._gate_dense = self.projection("abc,cde->abde", (None, heads, value), "gate", "de", "sigmoid")
+            self._gate_dense.build(query_shape)
         self.value_dense = self.projection("abc,cde->abde", (None, heads, value), "value", "de")
         self.output_dense = self.projection(f"abfc,fc{letters}->ab{letters}", (None, *out), "attention_output", letters)
         self.query_dense.build(query_shape)
@@ -273,7 +279,7 @@ class MultiHeadAttention(_Heads):
         q, k, v = self.query_dense(query), self.key_dense(value if key is None else key), self.value_dense(value)
         y, weights = self.attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
-            y = y * self.gate_dense.call(query)
+            y = y * self._gate_dense.call(query)
         y = self.output_dense(y)
         return (y, weights) if return_attention_scores else y
 
@@ -284,7 +290,7 @@ class MultiHeadAttention(_Heads):
         }  # fmt: skip
 
 
-@registry.register("layer")
+@registry.register("layer", aliases=("GroupedQueryAttention",), name="GroupQueryAttention")
 class GroupedQueryAttention(_Heads):
     """Multi-head attention in which groups of queries share a head of key and value (arXiv 2305.13245).
 
@@ -312,19 +318,19 @@ class GroupedQueryAttention(_Heads):
 
     def build(self, query_shape, value_shape=None, key_shape=None):
         value_shape = value_shape or query_shape
-        self._shapes = {"query_shape": query_shape, "value_shape": value_shape, "key_shape": key_shape}
+        self._remember(query_shape, value_shape, key_shape)
         many, few, size = self.num_query_heads, self.num_key_value_heads, self.head_dim
-        self.query_dense = self.projection("bqm,muh->bquh", (None, many, size), "query", "uh")
-        self.key_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "key", "vh")
-        self.value_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "value", "vh")
-        self.output_dense = self.projection("bquh,uhm->bqm", (None, query_shape[-1]), "attention_output", "m")
-        self.query_dense.build(query_shape)
-        self.key_dense.build(key_shape or value_shape)
-        self.value_dense.build(value_shape)
+        self._query_dense = self.projection("bqm,muh->bquh", (None, many, size), "query", "uh")
+        self._key_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "key", "vh")
+        self._value_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "value", "vh")
+        self._output_dense = self.projection("bquh,uhm->bqm", (None, query_shape[-1]), "attention_output", "m")
+        self._query_dense.build(query_shape)
+        self._key_dense.build(key_shape or value_shape)
+        self._value_dense.build(value_shape)
         if self.use_gate:
-            self.gate_dense = self.projection("bqm,muh->bquh", (None, many, size), "gate", "uh", "sigmoid")
-            self.gate_dense.build(query_shape)
-        self.output_dense.build((None, query_shape[1], many, size))
+            self._gate_dense = self.projection("bqm,muh->bquh", (None, many, size), "gate", "uh", "sigmoid")
+            self._gate_dense.build(query_shape)
+        self._output_dense.build((None, query_shape[1], many, size))
 
     def call(
         self, query, value, key=None, query_mask=None, value_mask=None, key_mask=None, attention_mask=None,
@@ -332,13 +338,13 @@ class GroupedQueryAttention(_Heads):
     ):  # fmt: skip
         mask = self.mask_of(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
         group = self.num_query_heads // self.num_key_value_heads
-        q = self.query_dense.call(query)  # without what calls do with masks, which have been used
-        k = ops.repeat(self.key_dense.call(value if key is None else key), group, 2)
-        v = ops.repeat(self.value_dense.call(value), group, 2)
+        q = self._query_dense.call(query)  # without what calls do with masks, which have been used
+        k = ops.repeat(self._key_dense.call(value if key is None else key), group, 2)
+        v = ops.repeat(self._value_dense.call(value), group, 2)
         y, weights = self.attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
-            y = y * self.gate_dense.call(query)
-        y = self.output_dense(y)
+            y = y * self._gate_dense.call(query)
+        y = self._output_dense(y)
         return (y, weights) if return_attention_scores else y
 
     def get_config(self):

@@ -6,7 +6,7 @@ from fastnn import ops
 from fastnn.graph.declaration import Operation, is_declared, leaves, map_structure, node_of
 from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
-from fastnn.saving import registry
+from fastnn.saving import budget, registry
 from fastnn.saving.errors import ModelFormatError
 
 _OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
@@ -24,6 +24,10 @@ _NAMES = {
     "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "slice_tensor": "Slice",
     "ssim": "SSIM", "stft": "STFT", "svd": "SVD",
 }  # fmt: skip
+_LOOPS = ("Vander", "Diff")  # with an instruction for each turn
+# Keras writes a `training` for every layer that has the argument, asked for or not, and lets fit() and predict()
+# override it. What was asked for stands beside the arguments in our configurations, where Keras does not look.
+_TRAINING = "training"
 
 
 def class_name(function):
@@ -89,12 +93,18 @@ def _entry(operation, nodes, history):
         entry = registry.serialize(operation)
         calls = [(node.args, _call_arguments(operation, node.kwargs)) for node in nodes]
     inbound = [] if isinstance(operation, InputLayer) else [_inbound(*call, history) for call in calls]
+    for node, written in zip(nodes, inbound, strict=False):
+        if node.kwargs.get("training") is not None:
+            written[_TRAINING] = node.kwargs["training"]
     return {**entry, "name": operation.name, "inbound_nodes": inbound}
 
 
 def _call_arguments(operation, kwargs):
-    masked = "mask" in inspect.signature(operation.call).parameters
-    return {**({"mask": None} if masked else {}), **kwargs}
+    parameters = inspect.signature(operation.call).parameters
+    unsaid = {"mask": None} if "mask" in parameters else {}
+    if isinstance(getattr(parameters.get("training"), "default", None), bool):
+        unsaid["training"] = parameters["training"].default
+    return {**unsaid, **kwargs}
 
 
 def _operation_entry(operation, settings):
@@ -180,19 +190,29 @@ def _operation(entry, make, custom_objects):
         if function is None:
             raise ModelFormatError(f"Unknown operation {name!r:.100}")
         settings = {k: v for k, v in entry["config"].items() if k not in ("name", "dtype")}
+        for number in filter(_is_count, leaves(settings)):  # a size, or how often something is done
+            budget.charge((abs(number), 1000 if name in _LOOPS else 1))
         return Operation(function, entry["config"].get("name"), **settings)
     return make(entry) if make else registry.deserialize(entry, "layer", custom_objects)
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _called(name, index, operation, call, known):
     """Whether all tensors of a call are known; then it is made."""
     if not isinstance(operation, InputLayer):
         places = _places_in(call)
+        if not places:  # it would be computed at once
+            raise ModelFormatError(f"{name!r:.100} is called on no tensor")
         if any(place not in known for place in places):
             return False
         args, kwargs = (_with_tensors(call[part], known) for part in ("args", "kwargs"))
-        unsaid = ("mask", "training")
-        outputs = operation(*args, **{k: v for k, v in kwargs.items() if k not in unsaid or v is not None})
+        kwargs.pop("training", None)
+        if isinstance(call.get(_TRAINING), bool):
+            kwargs["training"] = call[_TRAINING]
+        outputs = operation(*args, **{k: v for k, v in kwargs.items() if k != "mask" or v is not None})
         for i, tensor in enumerate(leaves(outputs)):
             known[name, index, i] = tensor
     return True

@@ -1,11 +1,13 @@
 """Write functional/: the models of tests/functional_models.py as Keras 3 saves them, their configurations and answers.
 
 cd tests
-KERAS_BACKEND=jax python -m golden.make_functional
+KERAS_BACKEND=jax python -m golden.make_functional          # all of them
+KERAS_BACKEND=jax python -m golden.make_functional shared   # one, beside the others
 """
 
 import json
 import pathlib
+import sys
 
 import functional_models
 import keras
@@ -22,10 +24,12 @@ def inputs_of(model):
 
 def main():
     HERE.mkdir(exist_ok=True)
-    arrays, configs = {}, {}
-    for name, build in functional_models.MODELS.items():
+    names = sys.argv[1:]
+    arrays = dict(np.load(HERE / "answers.npz")) if names else {}
+    configs = json.loads((HERE / "configs.json").read_text()) if names else {}
+    for name in names or functional_models.MODELS:
         keras.utils.clear_session()
-        model = build(keras)
+        model = functional_models.MODELS[name](keras)
         x = inputs_of(model)
         given = x if len(x) > 1 else x[0]
         given = dict(zip(model.input, x, strict=True)) if isinstance(model.input, dict) else given

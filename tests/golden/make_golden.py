@@ -143,8 +143,12 @@ def training(case, rng, x, weights):
 
 
 def layers():
-    is_jax = keras.backend.backend() == "jax"
-    return {case.name: layer_entry(case) for case in cases.LAYERS if is_jax or not case.torch_differs}
+    return {case.name: layer_entry(case) for case in answered(cases.LAYERS)}
+
+
+def answered(rows):
+    """The rows that this backend answers as the others do."""
+    return [case for case in rows if keras.backend.backend() == "jax" or not case.torch_differs]
 
 
 # ----------------------------------------------------------------------------------------- losses and metrics
@@ -229,7 +233,7 @@ def optimizer_entry(case):
 
 
 def optimizers():
-    return {case.name: optimizer_entry(case) for case in cases.OPTIMIZERS}
+    return {case.name: optimizer_entry(case) for case in answered(cases.OPTIMIZERS)}
 
 
 def schedules():
@@ -510,12 +514,12 @@ def compare(family, ours, theirs):
 
 def cross_check():
     """With another backend: take the rows marked torch_differs from it, print where else it disagrees."""
-    marked = [case.name for case in cases.LAYERS if case.torch_differs]
     for family in FAMILIES:
         tree, golden = family(), store.load(family.__name__)
-        if family is layers:
-            golden |= {name: tree[name] for name in marked}
-            store.save("layers", {case.name: golden[case.name] for case in cases.LAYERS})
+        if family in (layers, optimizers):
+            rows = getattr(cases, family.__name__.upper())
+            golden |= {case.name: tree[case.name] for case in rows if case.torch_differs}
+            store.save(family.__name__, {case.name: golden[case.name] for case in rows})
         compare(family.__name__, tree, golden)
 
 

@@ -77,6 +77,26 @@ def test_copies_answer_alike(name, tmp_path):
     assert_answers(name, again)
 
 
+def test_what_keras_saved_trains_as_it_does():
+    """Keras writes a `training` into every call, which fit() and predict() override."""
+    model = keras.models.load_model(GOLDEN / "attentive.keras")
+    x = arrays("attentive", "x")[0]
+    np.testing.assert_array_equal(model(x), model(x))
+    zeros = np.mean(model(x, training=True) - 0.2 * 255 == 0)
+    assert 0.3 < zeros < 0.7
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_training_that_was_asked_for_is_kept(asked):
+    inputs = keras.Input((200,))
+    model = keras.Model(inputs, layers.Dropout(0.5)(inputs, training=asked))
+    again = keras.models.model_from_json(model.to_json())
+    x = np.ones((1, 200), np.float32)
+    for one in (model, again, keras.models.clone_model(model)):
+        for training in (True, False):
+            assert (0 in one(x, training=training)) is asked
+
+
 def test_gradients_of_shared_layers():
     model = functional_models.shared(keras)
     model.compile("sgd", ["mse", "mse"], loss_weights=[1.0, 0.5])

@@ -145,11 +145,31 @@ def config_cases(config):
         "registered_name": None,
     }
     yield "metric bomb", changed(config, ("compile_config", "metrics"), [metric])
+    yield from dead_operations()
+
+
+def dead_operations():
+    """Models with an operation that leads nowhere, and takes memory or time."""
+    inputs = keras.Input((6,), name="x")
+    config = json.loads(keras.Model(inputs, keras.layers.Dense(8, name="dense")(inputs)).to_json())
+    tensor = {"class_name": "__keras_tensor__", "config": {"keras_history": ["x", 0, 0]}}
+    for name, settings, args in (
+        ("Ones", {"shape": [6000, 6000]}, []),
+        ("Arange", {"start": 0, "stop": 900_000, "step": 1}, []),
+        ("Vander", {"N": 900_000}, [tensor]),
+        ("Diff", {"n": 900_000}, [tensor]),
+        ("OneHot", {"num_classes": 10**9}, [tensor]),
+        ("Repeat", {"repeats": 10**10}, [tensor]),
+        ("Tile", {"repeats": [10**5, 10**8]}, [tensor]),
+    ):
+        entry = {**keras_object("keras.src.ops.numpy", name, name="dead", **settings), "name": "dead"}
+        entry["inbound_nodes"] = [{"args": args, "kwargs": {}}]
+        yield f"dead {name}", changed(config, ("config", "layers"), [*config["config"]["layers"], entry])
 
 
 ONLY_COMPILED = ("as loss", "as optimizer", "as metric", "as rate", "metric bomb")
 ONLY_BUILT = ("billion", "2**31", "2**63", "nine", "conv bomb", "input", "no layers", "layers missing", "many layers")
-ONLY_BUILT += ("config missing",)
+ONLY_BUILT += ("config missing", "dead")
 
 
 LEGACY_WEIGHTS = ("load_weights", "load_weights by name")  # do not look at configurations
@@ -320,6 +340,8 @@ def write_cases(folder):
             put("weights", name, data, ".h5")
     for name, data in legacy_cases():
         put("legacy", name, data, ".h5")
+    put("legacy", "archive by another name", packed(members), ".h5")
+    put("json", "legacy by another name", legacy())
     for name, data in HOSTILE_SAFETENSORS.items():
         put("weights", name, data, ".safetensors")
 
@@ -330,7 +352,8 @@ def reports(tmp_path_factory):
     write_cases(folder)
     before = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in folder.iterdir()}
     program = Path(__file__).with_name("sandbox.py")
-    run = subprocess.run([sys.executable, str(program), str(folder)], capture_output=True, text=True, timeout=900)
+    command = [sys.executable, str(program), str(folder)]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=900, cwd="/")
     after = {path.name: hashlib.sha256(path.read_bytes()).digest() for path in folder.iterdir()}
     assert after == before
     lines = [json.loads(line) for line in run.stdout.splitlines()]
