@@ -13,6 +13,12 @@ _settings = {
 }  # fmt: skip
 
 
+_DTYPES = (
+    "float16", "bfloat16", "float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32",
+    "uint64", "bool", "string", "float8_e4m3fn", "float8_e5m2", "complex64", "complex128",
+)  # fmt: skip
+
+
 def floatx():
     """The default float type, ``"float32"`` unless set otherwise."""
     return _settings["floatx"]
@@ -55,6 +61,18 @@ def set_image_data_format(data_format):
             f'set_image_data_format: expected "channels_last" or "channels_first", received {data_format!r}'
         )
     _settings["image_data_format"] = data_format
+
+
+def standardize_dtype(dtype):
+    """The name of a dtype: of a name, a type of Python or NumPy, or of what has a dtype's name; floatx for None."""
+    if dtype is None:
+        return floatx()
+    if dtype in (bool, int, float, str):
+        return {bool: "bool", int: "int32", float: floatx(), str: "string"}[dtype]
+    name = getattr(dtype, "name", None) or getattr(dtype, "__name__", None) or dtype
+    if name not in _DTYPES:
+        raise ValueError(f"standardize_dtype: {dtype!r} is not a dtype: expected one of {', '.join(_DTYPES)}")
+    return name
 
 
 class DTypePolicy:

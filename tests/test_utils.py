@@ -24,6 +24,44 @@ def test_nothing_is_imported_before_it_is_used():
     assert result.stdout.strip() == "set()"
 
 
+def test_config():
+    config = utils.Config(rate=0.1)
+    config.seed, config["b"] = 3, "x"
+    assert (config.rate, config["seed"], len(config), list(config)) == (0.1, 3, 3, ["b", "rate", "seed"])
+    assert config.get("none", 5) == 5
+    assert config.pop("b") == "x"
+    assert config.as_dict() == {"rate": 0.1, "seed": 3}
+    assert config.to_json() == '{"rate": 0.1, "seed": 3}'
+    config.freeze()
+    for change in (lambda: setattr(config, "seed", 4), lambda: config.update(seed=4), lambda: config.pop("seed")):
+        with pytest.raises(ValueError, match="frozen"):
+            change()
+    config.unfreeze()
+    del config["seed"]
+    assert "seed" not in config
+    assert not config.frozen
+    with pytest.raises(AttributeError, match="no value 'speed'"):
+        config.speed  # noqa: B018
+
+
+def test_dtype_names():
+    for dtype in ("float32", np.float32, np.dtype("float32"), float, None):
+        assert utils.standardize_dtype(dtype) == "float32"
+    assert [utils.standardize_dtype(t) for t in (int, bool, str)] == ["int32", "bool", "string"]
+    with pytest.raises(ValueError, match="'float33' is not a dtype"):
+        utils.standardize_dtype("float33")
+
+
+def test_tensors_of_models():
+    a, b = layers.Input((2,)), layers.Input((2,))
+    c = layers.Dense(3)(layers.Add()([a, b * 2.0]))
+    assert utils.is_keras_tensor(c)
+    assert not utils.is_keras_tensor(np.ones(2))
+    assert [t is x for t, x in zip(utils.get_source_inputs(c), (a, b), strict=True)] == [True, True]
+    with pytest.raises(ValueError, match="expected what Input"):
+        utils.get_source_inputs(np.ones(2))
+
+
 @pytest.mark.parametrize(
     ("labels", "classes", "expected"),
     [

@@ -34,8 +34,8 @@ class Remote:
         Name of the file.
     url : str
         Where to download it.
-    size : int
-        Its size in bytes.
+    size : int, optional
+        Its size in bytes, where it is known.
     sha256 : str
         Its SHA-256, in hexadecimal.
     """
@@ -43,7 +43,7 @@ class Remote:
     folder: str
     name: str
     url: str
-    size: int
+    size: int | None
     sha256: str
 
 
@@ -93,6 +93,70 @@ def open_verified(remote, system_folders=()):
     return open(cached, "rb")
 
 
+def get_file(
+    fname=None, origin=None, untar=False, md5_hash=None, file_hash=None, cache_subdir="datasets", hash_algorithm="auto",
+    extract=False, archive_format="auto", cache_dir=None, force_download=False,
+):  # fmt: skip
+    """Download a file into the cache, unless it is there, and check it.
+
+    Parameters
+    ----------
+    fname : str, optional
+        Name of the file; the last part of the address unless given.
+    origin : str
+        The address, http or https.
+    file_hash : str
+        The SHA-256 of the file, 64 hexadecimal digits.  There is no download without it.
+    cache_subdir : str
+        Folder within the cache.
+    hash_algorithm : {"auto", "sha256"}
+    cache_dir : str or os.PathLike, optional
+        The cache, ``~/.cache/fastnn`` unless given.
+    force_download : bool
+        Download even if the file is there.
+    untar, md5_hash, extract, archive_format
+        Of Keras; refused, as archives are not unpacked and MD5 proves nothing.
+
+    Returns
+    -------
+    str
+        The path of the file.
+
+    Raises
+    ------
+    ValueError
+        Without a SHA-256, for a file of another one, for names that leave the cache.
+    OSError
+        If the file cannot be downloaded.
+    """
+    if untar or extract or archive_format != "auto":
+        raise ValueError("get_file: archives are not unpacked; read their members with Python's zipfile or tarfile")
+    if hash_algorithm not in ("auto", "sha256") or md5_hash is not None or not _is_sha256(file_hash):
+        raise ValueError(
+            "get_file: give the SHA-256 of the file as file_hash, 64 hexadecimal digits (sha256sum FILE prints it): "
+            "what comes from an address may change, and MD5 does not tell"
+        )
+    if not isinstance(origin, str) or not origin.startswith(("http://", "https://")):
+        raise ValueError(f"get_file: origin must be an http or https address, received {origin!r}")
+    name = os.fspath(fname) if fname is not None else origin.split("?")[0].rsplit("/", 1)[-1]
+    folder = os.fspath(cache_subdir)
+    inside = not os.path.isabs(folder) and ".." not in Path(folder).parts
+    if Path(name).name != name or name in ("", ".", "..") or not inside:
+        raise ValueError(f"get_file: fname {name!r} and cache_subdir {folder!r} must not lead out of the cache")
+    remote = Remote(folder, name, origin, None, file_hash.lower())
+    path = Path(_cache_folder() if cache_dir is None else cache_dir, folder, name)
+    stream = None if force_download else _open_intact(path, remote)
+    if stream is None:
+        _download(remote, path)
+    else:
+        stream.close()
+    return str(path)
+
+
+def _is_sha256(text):
+    return isinstance(text, str) and len(text) == 64 and set(text.lower()) <= set("0123456789abcdef")
+
+
 def _cache_folder():
     """Return the cache's path; it need not exist."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", "fastnn")
@@ -113,7 +177,7 @@ def _open_intact(path, remote):
 
 def _download(remote, path):
     """Download to `path`, which appears whole and verified or not at all."""
-    print(f"Downloading {remote.url} ({remote.size / 1e6:.1f} MB)")
+    print(f"Downloading {remote.url}" + (f" ({remote.size / 1e6:.1f} MB)" if remote.size else ""))
     part = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,13 +202,14 @@ def _fetch(remote, file):
     digest = hashlib.sha256()
     received = 0
     with urllib.request.urlopen(remote.url, timeout=TIMEOUT) as response:
-        while received <= remote.size and (block := response.read(BLOCK)):
+        while (remote.size is None or received <= remote.size) and (block := response.read(BLOCK)):
             received += len(block)
             digest.update(block)
             file.write(block)
-    if received != remote.size or digest.hexdigest() != remote.sha256:
+    if remote.size not in (None, received) or digest.hexdigest() != remote.sha256:
+        size = "" if remote.size is None else f"{remote.size} bytes with "
         raise ValueError(
-            f"{remote.url}: expected {remote.size} bytes with SHA-256 {remote.sha256}, received "
+            f"{remote.url}: expected {size}SHA-256 {remote.sha256}, received "
             f"{received} bytes with SHA-256 {digest.hexdigest()}; they were thrown away. Try again, or set "
             f"FASTNN_DATA to a folder which holds {remote.folder}/{remote.name}."
         )

@@ -79,6 +79,30 @@ def node_of(tensor):
     return tensor.data.operation._inbound_nodes[tensor.data.node_index]
 
 
+def is_keras_tensor(value):
+    """True for what `Input`, and layers called on it, give."""
+    return isinstance(value, Tensor) and value.kind == "declared"
+
+
+def get_source_inputs(tensor):
+    """The tensors of `Input` that a declared tensor, or one of a structure of them, depends on."""
+    found, seen, stack = [], set(), list(reversed(leaves(tensor)))
+    while stack:
+        current = stack.pop()
+        if not is_keras_tensor(current):
+            raise ValueError(
+                f"get_source_inputs: expected what Input or a layer called on it gives, received {current!r:.80}"
+            )
+        node = node_of(current)
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if not node.inputs:
+            found += leaves(node.outputs)
+        stack += reversed(node.inputs)
+    return found
+
+
 class Sized:
     """Shape and dtype of an output not made yet, and of its mask, if it will carry one."""
 

@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 
@@ -134,3 +135,49 @@ def test_system_folder_is_used_if_intact(tmp_path):
     folders = (tmp_path / "none", tmp_path / "bad", tmp_path / "good")
     with source.open_verified(remote("http://127.0.0.1:9/"), folders) as stream:
         assert stream.name == str(tmp_path / "good" / "toy.bin")
+
+
+# files of the user's own
+
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+def test_get_file_downloads_once(site, empty_cache, tmp_path):
+    path = source.get_file(origin=f"{site}/whole", file_hash=SHA256)
+    assert path == str(empty_cache / "datasets" / "whole")
+    assert Path(path).read_bytes() == CONTENT
+    assert source.get_file("whole", "http://127.0.0.1:9/never-asked", file_hash=SHA256.upper()) == path
+    other = source.get_file("a.bin", f"{site}/whole", file_hash=SHA256, cache_subdir="x/y", cache_dir=tmp_path)
+    assert other == str(tmp_path / "x" / "y" / "a.bin")
+    with pytest.raises(OSError, match="cannot be downloaded"):
+        source.get_file("whole", "http://127.0.0.1:9/asked", file_hash=SHA256, force_download=True)
+
+
+@pytest.mark.parametrize("path", ["short", "long", "other", "cut"])
+def test_get_file_keeps_nothing_of_another_checksum(site, empty_cache, path):
+    with pytest.raises((ValueError, OSError), match=r"SHA-256|cannot be downloaded"):
+        source.get_file(origin=f"{site}/{path}", file_hash=SHA256)
+    assert not list((empty_cache / "datasets").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"file_hash": None}, "give the SHA-256"),
+        ({"file_hash": "d41d8cd98f00b204e9800998ecf8427e"}, "give the SHA-256"),
+        ({"md5_hash": "d41d8cd98f00b204e9800998ecf8427e"}, "MD5 does not tell"),
+        ({"hash_algorithm": "md5"}, "give the SHA-256"),
+        ({"extract": True}, "not unpacked"),
+        ({"untar": True}, "not unpacked"),
+        ({"origin": "file:///etc/passwd"}, "http or https"),
+        ({"origin": None}, "http or https"),
+        ({"fname": "../a"}, "must not lead out"),
+        ({"fname": "/etc/passwd"}, "must not lead out"),
+        ({"origin": "http://127.0.0.1:9/"}, "must not lead out"),
+        ({"cache_subdir": "a/../../b"}, "must not lead out"),
+        ({"cache_subdir": "/etc"}, "must not lead out"),
+    ],
+)
+def test_get_file_refuses(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        source.get_file(**{"origin": "http://127.0.0.1:9/a", "file_hash": SHA256, **arguments})
