@@ -9,6 +9,7 @@ from fastnn.models import drawing
 
 
 def model():
+    keras.utils.clear_session()  # names of operations are counted
     inputs = keras.Input((4,), name="in")
     inner = keras.Sequential([keras.Input((3,), name="inner_in"), keras.layers.Dense(2, name="deep")], name="inner")
     x = keras.layers.Dense(3, "relu", name='a "b"')(inputs)
