@@ -48,6 +48,12 @@ TABLE = (
         lambda a, q, v: a(q, v),
     ),
     (
+        "reversible_embedding_back",
+        lambda k: k.layers.ReversibleEmbedding(9, 4),
+        (QUERY,),
+        lambda e, x: e(x, reverse=True),
+    ),
+    (
         "lstm_initial_state",
         lambda k: k.layers.LSTM(4),
         ((2, 3, 2), (2, 4), (2, 4)),

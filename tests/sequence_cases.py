@@ -33,6 +33,7 @@ RECURRENT = (
 EMBEDDING = (
     _row("embedding", lambda k: k.layers.Embedding(9, 4), (3, 5), dtype="int32"),
     _row("embedding_l2", lambda k: k.layers.Embedding(9, 3, embeddings_regularizer="l2"), (4, 2), dtype="int32"),
+    _row("reversible_embedding", lambda k: k.layers.ReversibleEmbedding(9, 4), (3, 5), dtype="int32"),
     _row("einsum_dense", lambda k: k.layers.EinsumDense("abc,cd->abd", (3, 4), bias_axes="d"), (2, 3, 5)),
     _row("einsum_dense_ellipsis", lambda k: k.layers.EinsumDense("...x,xy->...y", 4, "relu"), (2, 3, 5)),
     _row("einsum_dense_time", lambda k: k.layers.EinsumDense("abc,bd->adc", (4, 5), bias_axes="dc"), (2, 3, 5)),
@@ -53,6 +54,14 @@ NORMALIZATION = (
 CASES = RECURRENT + EMBEDDING + NORMALIZATION
 
 CONFIGURED = (
+    ("reversible_embedding_untied", lambda k: k.layers.ReversibleEmbedding(9, 4, tie_weights=False, mask_zero=True)),
+    ("mix_up", lambda k: k.layers.MixUp(0.3, seed=4)),
+    ("cut_mix", lambda k: k.layers.CutMix((0.25, 0.5), data_format="channels_first")),
+    ("rand_augment", lambda k: k.layers.RandAugment((0, 1), num_ops=3, factor=(0.25, 0.5), interpolation="nearest")),
+    ("aug_mix", lambda k: k.layers.AugMix(num_chains=2, chain_depth=4, alpha=0.5, all_ops=False, seed=1)),
+    ("hashing", lambda k: k.layers.Hashing(5, mask_value="", salt=3)),
+    ("hashed_crossing", lambda k: k.layers.HashedCrossing(5, output_mode="one_hot")),
+    ("pipeline", lambda k: k.layers.Pipeline([k.layers.Rescaling(2.0, name="a"), k.layers.Dense(2, name="b")])),
     ("wrapper", lambda k: k.layers.Wrapper(k.layers.Dense(2))),
     ("simple_rnn_cell", lambda k: k.layers.SimpleRNNCell(2, recurrent_dropout=0.5)),
     ("lstm_cell", lambda k: k.layers.LSTMCell(2, seed=3)),

@@ -6,9 +6,11 @@ import random as python_random
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn import ops, random
 from fastnn.engine.executable import Rows, executable
 from fastnn.graph.program import Program
+from fastnn.models import evaluation
 
 N = 40000
 
@@ -227,3 +229,24 @@ def test_gamma_and_beta_in_programs(engine):
     assert abs(values.mean() - 0.5) < 5 * 0.5 / math.sqrt(N) and ((values < 1e-3) | (values > 1 - 1e-3)).mean() > 0.95
     with Program(), pytest.raises(ValueError, match="traced program"):
         random.binomial((2,), 3, 0.5)
+
+
+@pytest.mark.parametrize("engine", ["native", "reference"])
+def test_every_batch_of_a_prediction_has_numbers_of_its_own(engine, monkeypatch):
+    """However the batches are divided among calls of the engine: by time, by a callback, or all at once."""
+
+    class Noise(fastnn.layers.Layer):
+        def call(self, x):
+            return x + random.uniform(x.shape)
+
+    def predicted(**options):
+        random.set_random_seed(3)
+        model = fastnn.Sequential([Noise()])
+        model.compile(engine=engine)
+        return model.predict(np.zeros((11, 3), np.float32), batch_size=2, verbose=0, **options)
+
+    at_once = predicted()
+    assert len(np.unique(at_once)) == at_once.size
+    np.testing.assert_array_equal(predicted(callbacks=[fastnn.callbacks.Callback()]), at_once)
+    monkeypatch.setattr(evaluation, "SLICE", 0.0)
+    np.testing.assert_array_equal(predicted(), at_once)

@@ -7,6 +7,7 @@ from fastnn.layers.attention import (
     GroupedQueryAttention,
     MultiHeadAttention,
 )
+from fastnn.layers.bounding_boxes import MaxNumBoundingBoxes
 from fastnn.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -23,7 +24,9 @@ from fastnn.layers.core import Activation, Dense, Identity, Input, InputLayer, L
 from fastnn.layers.embedding import (
     EinsumDense,
     Embedding,
+    ReversibleEmbedding,
 )
+from fastnn.layers.hashing import HashedCrossing, Hashing
 from fastnn.layers.image_affine import (
     RandomRotation,
     RandomShear,
@@ -51,6 +54,9 @@ from fastnn.layers.image_geometry import (
     RandomFlip,
     Resizing,
 )
+from fastnn.layers.image_histogram import ContrastLimitedAdaptiveHistogramEqualization, Equalization
+from fastnn.layers.image_mixing import CutMix, MixUp
+from fastnn.layers.image_policy import AugMix, RandAugment
 from fastnn.layers.layer import Layer
 from fastnn.layers.lookup import IntegerLookup, StringLookup, TextVectorization
 from fastnn.layers.merging import (
@@ -83,6 +89,7 @@ from fastnn.layers.numeric_preprocessing import (
     Discretization,
     Normalization,
 )
+from fastnn.layers.pipeline import Pipeline
 from fastnn.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -177,6 +184,7 @@ __all__ = [
     "AdditiveAttention",
     "AlphaDropout",
     "Attention",
+    "AugMix",
     "AutoContrast",
     "Average",
     "AveragePooling1D",
@@ -190,6 +198,7 @@ __all__ = [
     "CategoryEncoding",
     "CenterCrop",
     "Concatenate",
+    "ContrastLimitedAdaptiveHistogramEqualization",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -205,6 +214,7 @@ __all__ = [
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
+    "CutMix",
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
@@ -213,6 +223,7 @@ __all__ = [
     "Dropout",
     "EinsumDense",
     "Embedding",
+    "Equalization",
     "Flatten",
     "GRUCell",
     "GaussianDropout",
@@ -231,6 +242,8 @@ __all__ = [
     "GlobalMaxPooling3D",
     "GroupNormalization",
     "GroupQueryAttention",
+    "HashedCrossing",
+    "Hashing",
     "Identity",
     "Input",
     "InputLayer",
@@ -241,6 +254,7 @@ __all__ = [
     "LayerNormalization",
     "LeakyReLU",
     "Masking",
+    "MaxNumBoundingBoxes",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",
@@ -249,12 +263,15 @@ __all__ = [
     "MaxPooling3D",
     "Maximum",
     "Minimum",
+    "MixUp",
     "MultiHeadAttention",
     "Multiply",
     "Normalization",
     "PReLU",
     "Permute",
+    "Pipeline",
     "RMSNormalization",
+    "RandAugment",
     "RandomBrightness",
     "RandomColorDegeneration",
     "RandomColorJitter",
@@ -277,6 +294,7 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "ReversibleEmbedding",
     "SeparableConv1D",
     "SeparableConv2D",
     "SeparableConvolution1D",

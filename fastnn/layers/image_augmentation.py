@@ -23,13 +23,20 @@ class ImageLayer(Layer):
             raise ValueError(f"{self}: data_format must be one of {sorted(_PLACES)}, received {data_format!r}")
 
     def call(self, data, training=True):
-        if isinstance(data, dict):
-            if unknown := set(data) - {"images", "labels"}:
-                raise ValueError(f"{self}: only images and labels are changed, received {sorted(unknown)} too")
-            return {**data, "images": self._on_batch(data["images"], training)}
-        return self._on_batch(data, training)
+        def change(x):
+            return self.transform(x, training)
 
-    def _on_batch(self, images, training):
+        if isinstance(data, dict):
+            self._check_keys(data)
+            return {**data, "images": self.on_batch(data["images"], change)}
+        return self.on_batch(data, change)
+
+    def _check_keys(self, data):
+        if unknown := set(data) - {"images", "labels"}:
+            raise ValueError(f"{self}: only images and labels are changed, received {sorted(unknown)} too")
+
+    def on_batch(self, images, change):
+        """A function of float images (n, h, w, c) applied to images of any layout and dtype."""
         rank = len(images.shape)
         if rank not in (3, 4):
             raise self._wrong_input("images of shape (n, h, w, c) or (h, w, c)", images.shape, "")
@@ -37,7 +44,7 @@ class ImageLayer(Layer):
         x = ops.expand_dims(x, 0) if rank == 3 else x
         first = self.data_format == "channels_first"
         x = ops.transpose(x, (0, 2, 3, 1)) if first else x
-        x = self.transform(x, training)
+        x = change(x)
         x = ops.transpose(x, (0, 3, 1, 2)) if first else x
         return ops.squeeze(x, 0) if rank == 3 else x
 

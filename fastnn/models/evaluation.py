@@ -76,7 +76,7 @@ class Evaluation(Compilation):
                 followers.on_test_batch_begin(offset + done)
             done += program.run(
                 rows, batch=size, first=done, count=1 if every else count - done, seed=self._draw_seed(),
-                deadline=native.clock() + SLICE,
+                step=offset + done, deadline=native.clock() + SLICE,
             )  # fmt: skip
             if every:
                 followers.on_test_batch_end(offset + done - 1, in_name_order(self._results_after(program)))
@@ -134,7 +134,7 @@ class Evaluation(Compilation):
                 followers.on_predict_batch_begin(offset + done)
             ran = program.run(
                 rows, outputs, batch=size, first=done, count=1 if every else count - done, seed=self._draw_seed(),
-                deadline=native.clock() + SLICE,
+                step=offset + done, deadline=native.clock() + SLICE,
             )  # fmt: skip
             done += ran
             if every:

@@ -19,7 +19,7 @@ def entry(case):
     layer = case.make(keras)
     if case.adapt:
         layer.adapt(x)
-    random = layer.__class__.__name__.startswith(("Random", "Solarization"))
+    random = layer.__class__.__name__.startswith(("Random", "Solarization", "Equalization"))
     output = layer(x, training=True) if random else layer(x)
     config = plain(keras.saving.serialize_keras_object(layer))
     config["config"].pop("name", None)

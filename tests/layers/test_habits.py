@@ -1,7 +1,11 @@
 """Layers of one's own, and how layers are called."""
 
+import inspect
+import json
+
 import numpy as np
 import pytest
+from golden import store
 
 from fastnn import layers, ops
 
@@ -88,3 +92,20 @@ def test_forgotten_parts():
         NoReturn()(X)
     with pytest.raises(TypeError, match="Sequential"):
         layers.Dense(2)(layers.Dense(3))
+
+
+def test_input_takes_the_arguments_of_keras():
+    signatures = json.loads((store.FOLDER / "configs.json").read_text())["signatures"]
+    for name in ("Input", "InputLayer"):
+        parameters = list(inspect.signature(getattr(layers, name)).parameters)
+        assert parameters == [argument.removeprefix("**") for argument, *_ in signatures[f"layers.{name}"]]
+    like = layers.Dense(3)(layers.Input((4,), 5))
+    again = layers.Input(tensor=like)
+    assert again.shape == (5, 3) and again.dtype == like.dtype and again is not like
+    for arguments, words in (
+        ({"shape": (4,), "sparse": True}, "dense arrays"), ({"shape": (4,), "ragged": True}, "dense arrays"),
+        ({"shape": (4,), "optional": True}, "optional"), ({"tensor": X}, "pass arrays to the model"),
+        ({"tensor": like, "shape": (4,)}, "leave shape and dtype out"), ({}, "batch_shape"),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match=words):
+            layers.Input(**arguments)

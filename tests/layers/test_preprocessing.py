@@ -22,7 +22,7 @@ def made(case):
 
 
 def is_random(layer):
-    return type(layer).__name__.startswith(("Random", "Solarization"))
+    return type(layer).__name__.startswith(("Random", "Solarization", "Equalization"))
 
 
 def close(actual, expected, scale=1.0):
@@ -98,6 +98,10 @@ AUGMENTATIONS = [
     lambda seed=None: layers.RandomColorJitter((0, 255), 0.2, 0.2, 0.8, 0.5, seed=seed),
     lambda seed=None: layers.Solarization(0.3, 0.9, seed=seed),
     lambda seed=None: layers.RandomErasing(1.0, seed=seed),
+    lambda seed=None: layers.MixUp(0.4, seed=seed),
+    lambda seed=None: layers.CutMix(seed=seed),
+    lambda seed=None: layers.AugMix(num_chains=2, chain_depth=2, factor=0.8, seed=seed),
+    lambda seed=None: layers.RandAugment(num_ops=3, factor=0.8, seed=seed),
 ]
 EACH = pytest.mark.parametrize("make", AUGMENTATIONS, ids=lambda make: type(make()).__name__)
 
@@ -148,7 +152,7 @@ def test_images_of_a_batch_differ(make):
     x = np.broadcast_to(pictures(1), (64, 8, 8, 3))
     y = np.asarray(make(1)(x, training=True))
     same = len({image.tobytes() for image in y})
-    assert same > 1 or isinstance(make(), layers.RandomCrop)
+    assert same > 1 or isinstance(make(), (layers.RandomCrop, layers.CutMix))
 
 
 def test_half_of_the_images_are_flipped():

@@ -39,6 +39,14 @@ def test_output_and_gradients(name, make, shapes, call, engine):
         np.testing.assert_allclose(mine, theirs, rtol=2e-4, atol=3e-5)
 
 
+def test_an_untied_embedding_goes_back_by_a_kernel_of_its_own():
+    entry = GOLDEN["reversible_embedding_untied"]
+    layer = fastnn.layers.ReversibleEmbedding(9, 4, tie_weights=False, logit_soft_cap=0.5)
+    layer.build()
+    layer.set_weights(entry["weights"])
+    np.testing.assert_allclose(layer(entry["inputs"][0], reverse=True), entry["output"], rtol=2e-4, atol=3e-5)
+
+
 @pytest.mark.parametrize("cls", ["SimpleRNN", "LSTM", "GRU"])
 def test_masked_elements_leave_the_state_alone(cls):
     """Sequences of different lengths, filled up with zeros, give what each gives alone."""
