@@ -54,6 +54,12 @@ TABLE = (
         lambda e, x: e(x, reverse=True),
     ),
     (
+        "reversible_embedding_untied",
+        lambda k: k.layers.ReversibleEmbedding(9, 4, tie_weights=False, logit_soft_cap=0.5),
+        (QUERY,),
+        lambda e, x: e(x, reverse=True),
+    ),
+    (
         "lstm_initial_state",
         lambda k: k.layers.LSTM(4),
         ((2, 3, 2), (2, 4), (2, 4)),

@@ -48,6 +48,7 @@ from fastnn.layers.image_color import (
     RandomSharpness,
     Solarization,
 )
+from fastnn.layers.image_distortion import RandomElasticTransform, RandomGaussianBlur, RandomPerspective
 from fastnn.layers.image_geometry import (
     CenterCrop,
     RandomCrop,
@@ -277,11 +278,14 @@ __all__ = [
     "RandomColorJitter",
     "RandomContrast",
     "RandomCrop",
+    "RandomElasticTransform",
     "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
     "RandomGrayscale",
     "RandomHue",
     "RandomInvert",
+    "RandomPerspective",
     "RandomPosterization",
     "RandomRotation",
     "RandomSaturation",

@@ -8,7 +8,7 @@ import pytest
 from golden import store
 
 import fastnn as keras
-from fastnn import layers
+from fastnn import layers, random
 
 GOLDEN = store.load("preprocessing")
 ROWS = pytest.mark.parametrize("case", preprocessing_cases.ROWS, ids=lambda case: case.name)
@@ -98,6 +98,9 @@ AUGMENTATIONS = [
     lambda seed=None: layers.RandomColorJitter((0, 255), 0.2, 0.2, 0.8, 0.5, seed=seed),
     lambda seed=None: layers.Solarization(0.3, 0.9, seed=seed),
     lambda seed=None: layers.RandomErasing(1.0, seed=seed),
+    lambda seed=None: layers.RandomGaussianBlur((0.5, 0.5), seed=seed),
+    lambda seed=None: layers.RandomPerspective((0.5, 0.5), 0.5, seed=seed),
+    lambda seed=None: layers.RandomElasticTransform((0.5, 0.5), seed=seed),
     lambda seed=None: layers.MixUp(0.4, seed=seed),
     lambda seed=None: layers.CutMix(seed=seed),
     lambda seed=None: layers.AugMix(num_chains=2, chain_depth=2, factor=0.8, seed=seed),
@@ -185,6 +188,31 @@ def test_erasing_hides_the_share_it_should():
     assert abs(y.any(axis=(1, 2, 3)).mean() - 0.3) < 4 * np.sqrt(0.21 / 3000)
 
 
+def test_corners_go_where_the_seed_says():
+    x, layer, same = pictures(5), layers.RandomPerspective((1.0, 1.0), 0.4, seed=3), layers.RandomPerspective(seed=3)
+    same.draw(x)
+    corners = np.float32([[0, 0], [7, 0], [0, 7], [7, 7]])
+    moved = corners * (1 + random.uniform((5, 4, 2), -0.2, 0.2, seed=same.generator))
+    expected = keras.ops.image.perspective_transform(x, np.broadcast_to(corners, (5, 4, 2)), moved)
+    np.testing.assert_allclose(layer(x, training=True), expected, rtol=1e-4, atol=1e-2)
+
+
+def test_pixels_move_as_far_as_the_strength_says():
+    """Smoothing of standard deviation s divides that of noise by 2 s sqrt(pi); s = 2 pixels, factor 4 here."""
+    x = np.broadcast_to(np.arange(40, dtype=np.float32)[None, None, :, None], (60, 40, 40, 1))
+    layer = layers.RandomElasticTransform((1.0, 1.0), (1.0, 1.0), fill_mode="nearest", seed=1)
+    moved = (np.asarray(layer(x, training=True)) - x)[:, :, 10:30]
+    assert abs(moved.std() / (4 / (2 * np.sqrt(np.pi))) - 1) < 0.1
+    assert abs(moved.mean()) < 0.1
+
+
+def test_as_many_images_are_distorted_as_the_factor_says():
+    x = pictures(1500)
+    for kind in (layers.RandomGaussianBlur, layers.RandomPerspective, layers.RandomElasticTransform):
+        changed = np.any(np.asarray(kind((0.3, 0.3), seed=2)(x, training=True)) != x, axis=(1, 2, 3))
+        assert abs(changed.mean() - 0.3) < 5 * np.sqrt(0.21 / 1500)
+
+
 def test_gradients_pass_through_a_rotation():
     model = keras.Sequential(
         [keras.Input((8, 8, 3)), layers.Conv2D(2, 3, padding="same"), layers.RandomRotation(0.1), layers.Flatten(),
@@ -235,6 +263,10 @@ def test_an_adapted_layer_is_saved(tmp_path):
         (lambda: layers.RandomBrightness(0.1, (1, 1)), "value_range"),
         (lambda: layers.RandomFlip("diagonal"), "mode"),
         (lambda: layers.Resizing(0, 3), "height"),
+        (lambda: layers.RandomGaussianBlur(kernel_size=4), "kernel_size"),
+        (lambda: layers.RandomPerspective(scale=2.0), "scale"),
+        (lambda: layers.RandomElasticTransform(fill_mode="edge"), "fill_mode"),
+        (lambda: layers.RandomPerspective(interpolation="bicubic"), "interpolation"),
         (lambda: layers.Resizing(2, 3, "lanczos"), "interpolation"),
         (lambda: layers.CategoryEncoding(None), "num_tokens"),
         (lambda: layers.CategoryEncoding(3, sparse=True), "sparse"),
