@@ -12,9 +12,9 @@ from fastnn.ops.shape import concatenate
 _LUMINANCE = (0.2989, 0.587, 0.114)  # of red, green and blue, ITU-R BT.601
 
 
-def _check_channels(name, images):
+def _check_channels(name, images, channels="red, green, blue"):
     if images.shape[-1] != 3:
-        raise ValueError(f"{name}: expected images with the 3 channels red, green, blue, received {images.shape[-1]}")
+        raise ValueError(f"{name}: expected images with the 3 channels {channels}, received {images.shape[-1]}")
 
 
 def rgb_to_grayscale(images, data_format=None):
@@ -57,5 +57,5 @@ def rgb_to_hsv(images, data_format=None):
 def hsv_to_rgb(images, data_format=None):
     """The inverse of `rgb_to_hsv`."""
     images, back = as_batch("hsv_to_rgb", images, data_format)
-    _check_channels("hsv_to_rgb", images)
+    _check_channels("hsv_to_rgb", images, "hue, saturation, value")
     return back(rgb_of_planes(*(images[..., i : i + 1] for i in range(3))))
