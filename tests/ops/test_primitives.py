@@ -109,7 +109,7 @@ def test_every_kernel_is_reached():
     for case in primitives.CASES:
         reached |= {draft.kernel for draft in Lowering(primitives.trace(case)).drafts}
     fused = {"elementwise_reduce"}  # of several primitives: tests/graph/test_fuse.py
-    assert reached - {"pack", "host"} == set(native.steps()) - {"host"} - fused
+    assert reached - {"pack", "host"} - fused == set(native.steps()) - {"host"} - fused
 
 
 def test_a_primitive_without_a_kernel_returns_to_the_interpreter():
