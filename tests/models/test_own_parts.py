@@ -1,4 +1,4 @@
-"""Optimizers, regularizers, constraints, callbacks and models of a user's own, with the numbers of Keras 3.15 on JAX."""
+"""Optimizers, regularizers, constraints, callbacks and models of one's own, with the numbers of Keras 3.15 on JAX."""
 
 import numpy as np
 import pytest
