@@ -79,9 +79,9 @@ def node_of(tensor):
     return tensor.data.operation._inbound_nodes[tensor.data.node_index]
 
 
-def is_keras_tensor(value):
+def is_keras_tensor(x):
     """True for what `Input`, and layers called on it, give."""
-    return isinstance(value, Tensor) and value.kind == "declared"
+    return isinstance(x, Tensor) and x.kind == "declared"
 
 
 def get_source_inputs(tensor):
