@@ -66,8 +66,9 @@ typedef struct fnn_pool {
 typedef struct fnn_cell {
   ptrdiff_t rows, units, t;
   const float *x, *mask;
-  const float *product, *bias; /* h.u; bias of a gru */
-  float *h, *c;                /* states: replaced by the new ones */
+  float *product;    /* h.u; the gates may be written over it */
+  const float *bias; /* of a gru */
+  float *h, *c;      /* states: replaced by the new ones */
   float *sequence, *h_before, *c_before, *kept;
 } fnn_cell;
 

@@ -26,6 +26,13 @@ RECURRENT = (
         lambda k: k.layers.Bidirectional(k.layers.GRU(3, return_sequences=True), merge_mode="sum"),
         (3, 4, 2),
     ),
+    _row("conv_lstm1d", lambda k: k.layers.ConvLSTM1D(3, 2), (2, 3, 5, 2)),
+    _row(
+        "conv_lstm2d", lambda k: k.layers.ConvLSTM2D(2, (3, 2), padding="same", return_sequences=True), (2, 3, 4, 5, 2)
+    ),
+    _row("conv_lstm2d_first", lambda k: k.layers.ConvLSTM2D(2, 2, 2, data_format="channels_first"), (2, 3, 2, 4, 5)),
+    _row("conv_lstm2d_back", lambda k: k.layers.ConvLSTM2D(2, 2, dilation_rate=2, go_backwards=True), (2, 3, 4, 5, 1)),
+    _row("conv_lstm3d", lambda k: k.layers.ConvLSTM3D(2, 2, use_bias=False, activation="relu"), (2, 2, 3, 3, 4, 1)),
     _row("time_distributed_dense", lambda k: k.layers.TimeDistributed(k.layers.Dense(3)), (2, 4, 5)),
     _row("time_distributed_conv", lambda k: k.layers.TimeDistributed(k.layers.Conv2D(2, 2)), (2, 3, 4, 3, 2)),
 )
@@ -66,6 +73,7 @@ CONFIGURED = (
     ("simple_rnn_cell", lambda k: k.layers.SimpleRNNCell(2, recurrent_dropout=0.5)),
     ("lstm_cell", lambda k: k.layers.LSTMCell(2, seed=3)),
     ("gru_cell", lambda k: k.layers.GRUCell(2)),
+    ("conv_lstm2d_dropout", lambda k: k.layers.ConvLSTM2D(2, 3, dropout=0.2, recurrent_dropout=0.1, seed=1)),
     ("stacked_rnn_cells", lambda k: k.layers.StackedRNNCells([k.layers.LSTMCell(2), k.layers.GRUCell(3)])),
     ("attention", lambda k: k.layers.Attention(use_scale=True, score_mode="concat", dropout=0.1)),
     ("additive_attention", lambda k: k.layers.AdditiveAttention(dropout=0.1)),

@@ -1,11 +1,11 @@
 /* recurrent.h: the cells of recurrent layers behind their matrix product.  Contracts: fnn_cell and fnn_cell_gradient in
  * kernel.h, formulas in steps.def.
  *
+ * A row is passed several times, each time with a short body: the elementary functions are long chains of instructions,
+ * and only of short bodies does a core work on enough at once to hide that.  The row stays in the first-level cache.
  * Where the mask is 0 everything is computed all the same, and the states are kept; on the way back nothing passes. */
 #ifndef FNN_KERNELS_RECURRENT_H
 #define FNN_KERNELS_RECURRENT_H
-
-#include <string.h>
 
 #include "../step.h"
 
@@ -17,6 +17,14 @@ FNN_INLINE void cell_store(float *p, vf v, ptrdiff_t count) {
   count == FNN_LANES ? vf_store(p, v) : vf_store_first(p, v, count);
 }
 
+/* piece(arguments..., j, count) for all vectors of n elements: whole ones, then the rest. */
+#define CELL_EACH(n, piece, ...)                                                                 \
+  do {                                                                                           \
+    ptrdiff_t j_ = 0;                                                                            \
+    for (; j_ + FNN_LANES <= (n); j_ += FNN_LANES) piece(__VA_ARGS__, j_, (ptrdiff_t)FNN_LANES); \
+    if (j_ < (n)) piece(__VA_ARGS__, j_, (n) - j_);                                              \
+  } while (0)
+
 /* Row i of an array over sequences, with elements of `width`, or NULL. */
 #define CELL_ROW(p, i, width) ((p) != NULL ? (p) + (i) * s->t * (width) : NULL)
 
@@ -26,8 +34,16 @@ FNN_INLINE int cell_present(const float *mask, ptrdiff_t at) { return mask == NU
 FNN_INLINE vf cell_slope_sigmoid(vf a) { return vf_fnma(a, a, a); }
 FNN_INLINE vf cell_slope_tanh(vf a) { return vf_fnma(a, a, vf_set1(1.0f)); }
 
-/* What all cells do with a new h: `count` units from j on. */
-FNN_INLINE void cell_finish(const fnn_cell *s, ptrdiff_t i, ptrdiff_t j, ptrdiff_t count, int present, vf y) {
+FNN_INLINE void cell_sigmoid(const float *x, const float *y, float *out, ptrdiff_t j, ptrdiff_t count) {
+  cell_store(out + j, vm_sigmoid(vf_add(cell_load(x + j, count), cell_load(y + j, count))), count);
+}
+
+FNN_INLINE void cell_tanh(const float *x, const float *y, float *out, ptrdiff_t j, ptrdiff_t count) {
+  cell_store(out + j, vm_tanh(vf_add(cell_load(x + j, count), cell_load(y + j, count))), count);
+}
+
+/* What all cells do with a new h of row i. */
+FNN_INLINE void cell_finish(const fnn_cell *s, ptrdiff_t i, int present, vf y, ptrdiff_t j, ptrdiff_t count) {
   float *h = s->h + i * s->units + j;
   const vf old = cell_load(h, count), next = present ? y : old;
   if (s->h_before != NULL) cell_store(s->h_before + i * s->t * s->units + j, old, count);
@@ -35,119 +51,170 @@ FNN_INLINE void cell_finish(const fnn_cell *s, ptrdiff_t i, ptrdiff_t j, ptrdiff
   cell_store(h, next, count);
 }
 
+/* The gradient of h behind the element: what came back from later ones, and from its place in the sequence. */
+FNN_INLINE vf cell_gradient(const float *dh, const float *more, ptrdiff_t j, ptrdiff_t count) {
+  const vf d = cell_load(dh + j, count);
+  return more != NULL ? vf_add(d, cell_load(more + j, count)) : d;
+}
+
+/* ---- simple_rnn ----------------------------------------------------------------------------------------------- */
+
+FNN_INLINE void simple_rnn_state(const fnn_cell *s, ptrdiff_t i, int present, const float *y, ptrdiff_t j,
+                                 ptrdiff_t count) {
+  cell_finish(s, i, present, cell_load(y + j, count), j, count);
+}
+
 static void simple_rnn(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
     const float *x = CELL_ROW(s->x, i, u), *product = s->product + i * u;
-    float *kept = CELL_ROW(s->kept, i, u);
-    const int present = cell_present(s->mask, i * s->t);
-    for (ptrdiff_t j = 0; j < u; j += FNN_LANES) {
-      const ptrdiff_t count = fnn_min(FNN_LANES, u - j);
-      vf y = vm_tanh(vf_add(cell_load(x + j, count), cell_load(product + j, count)));
-      if (kept != NULL) cell_store(kept + j, y, count);
-      cell_finish(s, i, j, count, present, y);
-    }
+    float *y = s->kept != NULL ? CELL_ROW(s->kept, i, u) : s->product + i * u;
+    CELL_EACH(u, cell_tanh, x, product, y);
+    CELL_EACH(u, simple_rnn_state, s, i, cell_present(s->mask, i * s->t), y);
   }
+}
+
+FNN_INLINE void simple_rnn_back(const float *y, const float *more, int present, float *dh, float *dx, float *product,
+                                ptrdiff_t j, ptrdiff_t count) {
+  const vf d = cell_gradient(dh, more, j, count);
+  const vf inner = present ? vf_mul(d, cell_slope_tanh(cell_load(y + j, count))) : vf_zero();
+  cell_store(dx + j, inner, count);
+  cell_store(product + j, inner, count);
+  cell_store(dh + j, present ? vf_zero() : d, count);
 }
 
 static void simple_rnn_gradient(const fnn_cell_gradient *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
-    const float *kept = CELL_ROW(s->kept, i, u), *more = CELL_ROW(s->dsequence, i, u);
-    float *dh = s->dh + i * u, *dx = CELL_ROW(s->dx, i, u), *product = s->dproduct + i * u;
-    const int present = cell_present(s->mask, i * s->t);
-    for (ptrdiff_t j = 0; j < u; j += FNN_LANES) {
-      const ptrdiff_t count = fnn_min(FNN_LANES, u - j);
-      vf d = cell_load(dh + j, count);
-      if (more != NULL) d = vf_add(d, cell_load(more + j, count));
-      vf inner = present ? vf_mul(d, cell_slope_tanh(cell_load(kept + j, count))) : vf_zero();
-      cell_store(dx + j, inner, count);
-      cell_store(product + j, inner, count);
-      cell_store(dh + j, present ? vf_zero() : d, count);
-    }
+    const float *y = CELL_ROW(s->kept, i, u), *more = CELL_ROW(s->dsequence, i, u);
+    float *dx = CELL_ROW(s->dx, i, u);
+    CELL_EACH(u, simple_rnn_back, y, more, cell_present(s->mask, i * s->t), s->dh + i * u, dx, s->dproduct + i * u);
   }
+}
+
+/* ---- lstm ----------------------------------------------------------------------------------------------------- */
+
+/* c and h from the gates; y: tanh of the new c, if it is kept. */
+FNN_INLINE void lstm_state(const fnn_cell *s, ptrdiff_t i, int present, const float *gates, float *before, float *y,
+                           ptrdiff_t j, ptrdiff_t count) {
+  const ptrdiff_t u = s->units;
+  float *state = s->c + i * u + j;
+  const float *gate = gates + j;
+  const vf old = cell_load(state, count), added = vf_mul(cell_load(gate, count), cell_load(gate + 2 * u, count));
+  const vf c = vf_fma(cell_load(gate + u, count), old, added), bounded = vm_tanh(c);
+  if (y != NULL) {
+    cell_store(y + j, bounded, count);
+    cell_store(before + j, old, count);
+  }
+  if (present) cell_store(state, c, count);
+  cell_finish(s, i, present, vf_mul(cell_load(gate + 3 * u, count), bounded), j, count);
 }
 
 static void lstm(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
-  for (ptrdiff_t row = 0; row < s->rows; row++) {
-    const float *x = CELL_ROW(s->x, row, 4 * u), *product = s->product + row * 4 * u;
-    float *kept = CELL_ROW(s->kept, row, 5 * u), *before = CELL_ROW(s->c_before, row, u), *state = s->c + row * u;
-    const int present = cell_present(s->mask, row * s->t);
-    for (ptrdiff_t j = 0; j < u; j += FNN_LANES) {
-      const ptrdiff_t count = fnn_min(FNN_LANES, u - j);
-      vf gate[4];
-      for (int k = 0; k < 4; k++) {
-        vf sum = vf_add(cell_load(x + k * u + j, count), cell_load(product + k * u + j, count));
-        gate[k] = k == 2 ? vm_tanh(sum) : vm_sigmoid(sum);
-      }
-      vf old = cell_load(state + j, count), c = vf_fma(gate[1], old, vf_mul(gate[0], gate[2])), y = vm_tanh(c);
-      if (kept != NULL) {
-        for (int k = 0; k < 4; k++) cell_store(kept + k * u + j, gate[k], count);
-        cell_store(kept + 4 * u + j, y, count);
-        cell_store(before + j, old, count);
-      }
-      if (present) cell_store(state + j, c, count);
-      cell_finish(s, row, j, count, present, vf_mul(gate[3], y));
-    }
+  for (ptrdiff_t i = 0; i < s->rows; i++) {
+    const float *x = CELL_ROW(s->x, i, 4 * u), *product = s->product + i * 4 * u;
+    float *kept = CELL_ROW(s->kept, i, 5 * u), *gates = kept != NULL ? kept : s->product + i * 4 * u;
+    CELL_EACH(2 * u, cell_sigmoid, x, product, gates);
+    CELL_EACH(u, cell_tanh, x + 2 * u, product + 2 * u, gates + 2 * u);
+    CELL_EACH(u, cell_sigmoid, x + 3 * u, product + 3 * u, gates + 3 * u);
+    float *y = kept != NULL ? kept + 4 * u : NULL;
+    CELL_EACH(u, lstm_state, s, i, cell_present(s->mask, i * s->t), gates, CELL_ROW(s->c_before, i, u), y);
   }
+}
+
+FNN_INLINE void lstm_back(const fnn_cell_gradient *s, const float *kept, const float *before, const float *more,
+                          int present, float *dh, float *dc, float *dx, float *product, ptrdiff_t j, ptrdiff_t count) {
+  const ptrdiff_t u = s->units;
+  const vf d = cell_gradient(dh, more, j, count);
+  vf inner[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
+  if (present) {
+    const vf i = cell_load(kept + j, count), f = cell_load(kept + u + j, count);
+    const vf g = cell_load(kept + 2 * u + j, count), o = cell_load(kept + 3 * u + j, count);
+    const vf y = cell_load(kept + 4 * u + j, count);
+    const vf through = vf_fma(vf_mul(d, o), cell_slope_tanh(y), cell_load(dc + j, count));
+    inner[0] = vf_mul(vf_mul(through, g), cell_slope_sigmoid(i));
+    inner[1] = vf_mul(vf_mul(through, cell_load(before + j, count)), cell_slope_sigmoid(f));
+    inner[2] = vf_mul(vf_mul(through, i), cell_slope_tanh(g));
+    inner[3] = vf_mul(vf_mul(d, y), cell_slope_sigmoid(o));
+    cell_store(dc + j, vf_mul(through, f), count);
+  }
+  for (int k = 0; k < 4; k++) {
+    cell_store(dx + k * u + j, inner[k], count);
+    cell_store(product + k * u + j, inner[k], count);
+  }
+  cell_store(dh + j, present ? vf_zero() : d, count);
 }
 
 static void lstm_gradient(const fnn_cell_gradient *s) {
   const ptrdiff_t u = s->units;
-  for (ptrdiff_t row = 0; row < s->rows; row++) {
-    const float *kept = CELL_ROW(s->kept, row, 5 * u), *before = CELL_ROW(s->before, row, u);
-    const float *more = CELL_ROW(s->dsequence, row, u);
-    float *dh = s->dh + row * u, *dc = s->dc + row * u;
-    float *dx = CELL_ROW(s->dx, row, 4 * u), *product = s->dproduct + row * 4 * u;
-    const int present = cell_present(s->mask, row * s->t);
-    for (ptrdiff_t j = 0; j < u; j += FNN_LANES) {
-      const ptrdiff_t count = fnn_min(FNN_LANES, u - j);
-      vf d = cell_load(dh + j, count), inner[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
-      if (more != NULL) d = vf_add(d, cell_load(more + j, count));
-      if (present) {
-        vf i = cell_load(kept + j, count), f = cell_load(kept + u + j, count), g = cell_load(kept + 2 * u + j, count);
-        vf o = cell_load(kept + 3 * u + j, count), y = cell_load(kept + 4 * u + j, count);
-        vf through = vf_fma(vf_mul(d, o), cell_slope_tanh(y), cell_load(dc + j, count));
-        inner[0] = vf_mul(vf_mul(through, g), cell_slope_sigmoid(i));
-        inner[1] = vf_mul(vf_mul(through, cell_load(before + j, count)), cell_slope_sigmoid(f));
-        inner[2] = vf_mul(vf_mul(through, i), cell_slope_tanh(g));
-        inner[3] = vf_mul(vf_mul(d, y), cell_slope_sigmoid(o));
-        cell_store(dc + j, vf_mul(through, f), count);
-      }
-      for (int k = 0; k < 4; k++) {
-        cell_store(dx + k * u + j, inner[k], count);
-        cell_store(product + k * u + j, inner[k], count);
-      }
-      cell_store(dh + j, present ? vf_zero() : d, count);
-    }
+  for (ptrdiff_t i = 0; i < s->rows; i++) {
+    const float *kept = CELL_ROW(s->kept, i, 5 * u), *before = CELL_ROW(s->before, i, u);
+    const float *more = CELL_ROW(s->dsequence, i, u);
+    float *dh = s->dh + i * u, *dc = s->dc + i * u;
+    float *dx = CELL_ROW(s->dx, i, 4 * u), *product = s->dproduct + i * 4 * u;
+    CELL_EACH(u, lstm_back, s, kept, before, more, cell_present(s->mask, i * s->t), dh, dc, dx, product);
   }
+}
+
+/* ---- gru ------------------------------------------------------------------------------------------------------ */
+
+FNN_INLINE void gru_gate(const float *x, const float *product, const float *bias, float *out, ptrdiff_t j,
+                         ptrdiff_t count) {
+  const vf inner = vf_add(cell_load(product + j, count), cell_load(bias + j, count));
+  cell_store(out + j, vm_sigmoid(vf_add(cell_load(x + j, count), inner)), count);
+}
+
+/* y from r and q = product + bias, which is kept as well where there is room for it. */
+FNN_INLINE void gru_proposal(const float *x, const float *product, const float *bias, const float *r, float *y,
+                             float *q, ptrdiff_t j, ptrdiff_t count) {
+  const vf inner = vf_add(cell_load(product + j, count), cell_load(bias + j, count));
+  if (q != NULL) cell_store(q + j, inner, count);
+  cell_store(y + j, vm_tanh(vf_fma(cell_load(r + j, count), inner, cell_load(x + j, count))), count);
+}
+
+FNN_INLINE void gru_state(const fnn_cell *s, ptrdiff_t i, int present, const float *z, const float *y, ptrdiff_t j,
+                          ptrdiff_t count) {
+  const vf h = cell_load(s->h + i * s->units + j, count), gate = cell_load(z + j, count);
+  const vf proposed = vf_mul(vf_sub(vf_set1(1.0f), gate), cell_load(y + j, count));
+  cell_finish(s, i, present, vf_fma(gate, h, proposed), j, count);
 }
 
 static void gru(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
     const float *x = CELL_ROW(s->x, i, 3 * u), *product = s->product + i * 3 * u, *bias = s->bias;
-    float *kept = CELL_ROW(s->kept, i, 4 * u);
-    const int present = cell_present(s->mask, i * s->t);
-    for (ptrdiff_t j = 0; j < u; j += FNN_LANES) {
-      const ptrdiff_t count = fnn_min(FNN_LANES, u - j);
-      vf inner[3];
-      for (int k = 0; k < 3; k++)
-        inner[k] = vf_add(cell_load(product + k * u + j, count), cell_load(bias + k * u + j, count));
-      vf z = vm_sigmoid(vf_add(cell_load(x + j, count), inner[0]));
-      vf r = vm_sigmoid(vf_add(cell_load(x + u + j, count), inner[1]));
-      vf y = vm_tanh(vf_fma(r, inner[2], cell_load(x + 2 * u + j, count)));
-      if (kept != NULL) {
-        cell_store(kept + j, z, count);
-        cell_store(kept + u + j, r, count);
-        cell_store(kept + 2 * u + j, y, count);
-        cell_store(kept + 3 * u + j, inner[2], count);
-      }
-      vf h = cell_load(s->h + i * u + j, count);
-      cell_finish(s, i, j, count, present, vf_fma(z, h, vf_mul(vf_sub(vf_set1(1.0f), z), y)));
-    }
+    float *kept = CELL_ROW(s->kept, i, 4 * u), *z = kept != NULL ? kept : s->product + i * 3 * u;
+    float *r = z + u, *y = z + 2 * u, *q = kept != NULL ? kept + 3 * u : NULL;
+    CELL_EACH(2 * u, gru_gate, x, product, bias, z);
+    CELL_EACH(u, gru_proposal, x + 2 * u, product + 2 * u, bias + 2 * u, r, y, q);
+    CELL_EACH(u, gru_state, s, i, cell_present(s->mask, i * s->t), z, y);
   }
+}
+
+FNN_INLINE void gru_back(const fnn_cell_gradient *s, const float *kept, const float *before, const float *more,
+                         int present, float *dh, float *dx, float *products, float *product, ptrdiff_t j,
+                         ptrdiff_t count) {
+  const ptrdiff_t u = s->units;
+  const vf d = cell_gradient(dh, more, j, count);
+  vf inner[3] = {vf_zero(), vf_zero(), vf_zero()}, dq = vf_zero(), direct = d;
+  if (present) {
+    const vf z = cell_load(kept + j, count), r = cell_load(kept + u + j, count);
+    const vf y = cell_load(kept + 2 * u + j, count), q = cell_load(kept + 3 * u + j, count);
+    const vf dy = vf_mul(vf_mul(d, vf_sub(vf_set1(1.0f), z)), cell_slope_tanh(y));
+    inner[0] = vf_mul(vf_mul(d, vf_sub(cell_load(before + j, count), y)), cell_slope_sigmoid(z));
+    inner[1] = vf_mul(vf_mul(dy, q), cell_slope_sigmoid(r));
+    inner[2] = dy;
+    dq = vf_mul(dy, r);
+    direct = vf_mul(d, z);
+  }
+  for (int k = 0; k < 3; k++) {
+    const vf by_product = k == 2 ? dq : inner[k];
+    cell_store(dx + k * u + j, inner[k], count);
+    cell_store(products + k * u + j, by_product, count);
+    cell_store(product + k * u + j, by_product, count);
+  }
+  cell_store(dh + j, direct, count);
 }
 
 static void gru_gradient(const fnn_cell_gradient *s) {
@@ -155,33 +222,12 @@ static void gru_gradient(const fnn_cell_gradient *s) {
   for (ptrdiff_t i = 0; i < s->rows; i++) {
     const float *kept = CELL_ROW(s->kept, i, 4 * u), *before = CELL_ROW(s->before, i, u);
     const float *more = CELL_ROW(s->dsequence, i, u);
-    float *dh = s->dh + i * u, *dx = CELL_ROW(s->dx, i, 3 * u), *products = CELL_ROW(s->dproducts, i, 3 * u);
-    float *product = s->dproduct + i * 3 * u;
-    const int present = cell_present(s->mask, i * s->t);
-    for (ptrdiff_t j = 0; j < u; j += FNN_LANES) {
-      const ptrdiff_t count = fnn_min(FNN_LANES, u - j);
-      vf d = cell_load(dh + j, count), inner[3] = {vf_zero(), vf_zero(), vf_zero()}, dq = vf_zero();
-      if (more != NULL) d = vf_add(d, cell_load(more + j, count));
-      vf direct = d;
-      if (present) {
-        vf z = cell_load(kept + j, count), r = cell_load(kept + u + j, count), y = cell_load(kept + 2 * u + j, count);
-        vf dy = vf_mul(vf_mul(d, vf_sub(vf_set1(1.0f), z)), cell_slope_tanh(y));
-        inner[0] = vf_mul(vf_mul(d, vf_sub(cell_load(before + j, count), y)), cell_slope_sigmoid(z));
-        inner[1] = vf_mul(vf_mul(dy, cell_load(kept + 3 * u + j, count)), cell_slope_sigmoid(r));
-        inner[2] = dy;
-        dq = vf_mul(dy, r);
-        direct = vf_mul(d, z);
-      }
-      for (int k = 0; k < 3; k++) {
-        vf by_product = k == 2 ? dq : inner[k];
-        cell_store(dx + k * u + j, inner[k], count);
-        cell_store(products + k * u + j, by_product, count);
-        cell_store(product + k * u + j, by_product, count);
-      }
-      cell_store(dh + j, direct, count);
-    }
+    float *dx = CELL_ROW(s->dx, i, 3 * u), *products = CELL_ROW(s->dproducts, i, 3 * u);
+    float *dh = s->dh + i * u, *product = s->dproduct + i * 3 * u;
+    CELL_EACH(u, gru_back, s, kept, before, more, cell_present(s->mask, i * s->t), dh, dx, products, product);
   }
 }
 
 #undef CELL_ROW
+#undef CELL_EACH
 #endif

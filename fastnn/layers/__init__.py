@@ -8,6 +8,11 @@ from fastnn.layers.attention import (
     MultiHeadAttention,
 )
 from fastnn.layers.bounding_boxes import MaxNumBoundingBoxes
+from fastnn.layers.conv_lstm import (
+    ConvLSTM1D,
+    ConvLSTM2D,
+    ConvLSTM3D,
+)
 from fastnn.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -115,11 +120,13 @@ from fastnn.layers.recurrent import (
     GRU,
     LSTM,
     RNN,
+    SimpleRNN,
+    StackedRNNCells,
+)
+from fastnn.layers.recurrent_cells import (
     GRUCell,
     LSTMCell,
-    SimpleRNN,
     SimpleRNNCell,
-    StackedRNNCells,
 )
 from fastnn.layers.regularization import (
     ActivityRegularization,
@@ -206,6 +213,9 @@ __all__ = [
     "Conv2DTranspose",
     "Conv3D",
     "Conv3DTranspose",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
     "Convolution1D",
     "Convolution1DTranspose",
     "Convolution2D",

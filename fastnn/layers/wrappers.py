@@ -175,6 +175,13 @@ class Bidirectional(Layer):
         mask = mask if self.return_sequences else None
         return mask if self.merge_mode else [mask, mask]
 
+    def reset_state(self):
+        """Begin anew, in both directions; see `RNN.reset_state`."""
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    reset_states = reset_state
+
     def get_config(self):
         return {
             **super().get_config(), "merge_mode": self.merge_mode, "layer": registry.serialize(self.forward_layer),

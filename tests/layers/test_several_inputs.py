@@ -94,11 +94,6 @@ def test_multi_head_attention_in_a_file_of_a_functional_model_keeps_its_shapes()
     np.testing.assert_array_equal(again(x, x), y)
 
 
-def test_stateful_is_refused():
-    with pytest.raises(ValueError, match="initial_state"):
-        fastnn.layers.LSTM(3, stateful=True)
-
-
 def test_spectral_normalization_brings_the_largest_singular_value_to_1():
     layer = fastnn.layers.SpectralNormalization(fastnn.layers.Dense(4), power_iterations=30)
     x = np.ones((2, 5), np.float32)
