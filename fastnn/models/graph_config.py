@@ -191,7 +191,9 @@ def _operation(entry, make, custom_objects):
             raise ModelFormatError(f"Unknown operation {name!r:.100}")
         settings = {k: v for k, v in entry["config"].items() if k not in ("name", "dtype")}
         for number in filter(_is_count, leaves(settings)):  # a size, or how often something is done
-            budget.charge((abs(number), 1000 if name in _LOOPS else 1))
+            if name in _LOOPS and abs(number) > 1000:
+                raise ModelFormatError(f"{name} of {number} turns is refused: at most 1000")
+            budget.charge((abs(number),))
         return Operation(function, entry["config"].get("name"), **settings)
     return make(entry) if make else registry.deserialize(entry, "layer", custom_objects)
 
