@@ -3,7 +3,7 @@
 #
 #   make demo        train on handwritten digits, draw demo/digits.png (under two minutes the first time)
 #   make test        the quick tests            make test-slow   the others
-#   make test-keras  random models in Keras and here, compared number by number
+#   make test-keras  random models in Keras and here, compared number by number; make test-keras-programs, published ones
 #   make bench       the benchmarks             make lint        formatting, style, types
 #   make bench-peers the same models in other libraries, which go into .venv-peers (several GB)
 #   make bench-matmul   products of dense layers beside NumPy, PyTorch and BLIS, from the same place
@@ -22,7 +22,7 @@ PIP := $(RUN) -m pip -qq --disable-pip-version-check
 BUILD_INPUTS := setup.py pyproject.toml \
     $(wildcard csrc/*.[ch] csrc/*.def csrc/*/*.h $(foreach e,pyx pxd pxi,fastnn/engine/*.$(e)))
 
-.PHONY: demo test test-slow test-keras bench bench-peers bench-matmul ladder lint clean
+.PHONY: demo test test-slow test-keras test-keras-programs bench bench-peers bench-matmul ladder lint clean
 
 demo: $(VENV)/extras-plots
 	$(RUN) examples/demo.py --out demo $(ARGS)
@@ -35,6 +35,9 @@ test-slow: $(VENV)/extras-test,plots
 
 test-keras: $(KERAS)/ready
 	$(KERAS)/bin/python tests/against_keras/run.py $(ARGS)
+
+test-keras-programs: $(KERAS)/ready
+	$(KERAS)/bin/python tests/against_keras/programs/run.py $(ARGS)
 
 bench: $(VENV)/extras-benchmarks
 	$(RUN) -m pytest -q benchmarks $(ARGS)

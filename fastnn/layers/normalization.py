@@ -173,6 +173,7 @@ class LayerNormalization(_Affine):
         return tuple(sorted(a % rank for a in axes))
 
     def build(self, input_shape):
+        self.axis = sorted(self.axis) if isinstance(self.axis, list) else [self.axis]  # as Keras writes it
         self.add_affine(tuple(input_shape[a] for a in self._axes(len(input_shape))))
 
     def call(self, inputs):
@@ -257,6 +258,7 @@ class RMSNormalization(Layer):
         return sorted(a % rank for a in (self.axis if isinstance(self.axis, (list, tuple)) else [self.axis]))
 
     def build(self, input_shape):
+        self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]  # as Keras writes it
         self.scale = self.add_weight(tuple(input_shape[a] for a in self._axes(len(input_shape))), "ones", name="scale")
 
     def call(self, inputs):

@@ -142,7 +142,7 @@ class Bidirectional(Layer):
         super().__init__(**kwargs)
         self.merge_mode = merge_mode
         self.forward_layer = _renamed(layer, "forward", layer.go_backwards)
-        self.backward_layer = _renamed(backward_layer or layer, "backward", not layer.go_backwards)
+        self.backward_layer = backward_layer or _renamed(layer, "backward", not layer.go_backwards)
         if self.forward_layer.go_backwards == self.backward_layer.go_backwards:
             raise ValueError("Bidirectional: one of the two layers must have go_backwards=True")
         for one in (self.forward_layer, self.backward_layer):

@@ -251,7 +251,7 @@ NORMALIZATION = [
             "moving_variance_initializer": ["ones", Code("initializers.Constant(0.5)")],
         },
     ),
-    Layer("LayerNormalization", ANY, {**NORM, "axis": [1, [1], Code("[-1]")]}),
+    Layer("LayerNormalization", ANY, {**NORM, "axis": [1, [1], Code("[-1]")]}, lambda o, s: min(s[1], s[-1]) > 1),
     Layer("GroupNormalization", ANY, {**NORM, "groups": [1, 2, -1], "axis": [-1]},
           lambda o, shape: o["groups"] < 0 or shape[o["axis"]] % o["groups"] == 0),
     Layer("RMSNormalization", ANY, {"axis": [-1, 1], "epsilon": [0.01]}),
@@ -315,7 +315,8 @@ SEQUENCES: Options = {"return_sequences": [True], "go_backwards": [True], "unrol
 USE_CUDNN = {"SimpleRNN": {}, "LSTM": {"use_cudnn": [False]}, "GRU": {"use_cudnn": [False]}}
 STATES: Options = {"return_state": [True]}
 RECURRENT = [
-    *(Layer(name, RANK3, o | SEQUENCES | USE_CUDNN[name] | ACTIVITY) for name, o in OF_CELL.items()),
+    *(Layer(name, RANK3, o | SEQUENCES | USE_CUDNN[name] | ({} if name == "SimpleRNN" else ACTIVITY)) for name,
+      o in OF_CELL.items()),
     *(
         Layer(name, RANK3, {"units": o["units"], **SEQUENCES, **STATES}, always=("return_state",), call=("({0})[0]",
           "({0})[-1]"))
@@ -414,7 +415,7 @@ AUGMENTATION = [
     augmentation("RandomShear", {"x_factor": [0.2], "y_factor": [0.1], **FILL}),
     augmentation("RandomCrop", {"height": [2], "width": [2], **SEED, **FORMAT}, lambda o, s: s[1] == s[2] > 2),
     augmentation("RandomBrightness", FACTOR | VALUES),
-    augmentation("RandomContrast", FACTOR | VALUES),
+    augmentation("RandomContrast", {"factor": [(0.1, 0.3)], **VALUES}),
     augmentation("RandomColorDegeneration", FACTOR | VALUES | FORMAT, is_color),
     augmentation("RandomSaturation", FACTOR | VALUES | FORMAT, is_color),
     augmentation("RandomHue", FACTOR | VALUES | FORMAT, is_color),
@@ -572,7 +573,6 @@ METRICS = [
     *either("BinaryCrossentropy", (BINARY,), (BINARY_LOGITS,), SMOOTH),
     *either("CategoricalCrossentropy", (ONE_HOT, DISTRIBUTION), (ONE_HOT_LOGITS,), SMOOTH | {"axis": [-1]}, several),
     *either("SparseCategoricalCrossentropy", (LABEL,), (LABEL_LOGITS,), {"ignore_class": [0], "axis": [-1]}, several),
-    Measure("MeanMetricWrapper", ALL_REAL, {"fn": [Code("losses.mean_squared_error"), Code("losses.log_cosh")]}),
 ]  # fmt: skip
 METRIC_NAMES = {
     "accuracy": (BINARY, ONE_HOT, LABEL, ONE_HOT_LOGITS, LABEL_LOGITS), "acc": (BINARY, ONE_HOT, LABEL),
@@ -636,6 +636,12 @@ LEFT_OUT = {
         "Lambda": "its function is Python code, which no file may hold",
         "Masking": "masks are compared in tests/golden/sequence.npz",
         "SpectralNormalization": "in training no gradient flows through the normalization: docs/keras-compatibility.md",
+        **dict.fromkeys(
+            ["AugMix", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "ContrastLimitedAdaptiveHistogramEqualization",
+              "CutMix", "Equalization", "HashedCrossing",
+             "Hashing", "MaxNumBoundingBoxes", "MixUp", "Pipeline", "RandAugment", "RandomElasticTransform",
+             "RandomGaussianBlur", "RandomPerspective", "ReversibleEmbedding"], "not drawn yet: younger than the table",
+        ),
         "StringLookup": "text: Keras needs TensorFlow for it", "IntegerLookup": "Keras needs TensorFlow for it",
         "TextVectorization": "text: Keras needs TensorFlow for it",
     },
@@ -646,10 +652,11 @@ LEFT_OUT = {
     },
     "losses": {"Loss": "abstract", "LossFunctionWrapper": "abstract"},
     "metrics": {
-        "Metric": "abstract", "Mean": "of values, not of targets and outputs",
+        "Metric": "abstract", "MeanMetricWrapper": "takes a function, which Keras writes another way",
+          "Mean": "of values, not of targets and outputs",
           "Sum": "of values, not of targets and outputs",
     },
-    "optimizers": {"Optimizer": "abstract"},
+    "optimizers": {"Optimizer": "abstract", "ScheduleFreeAdamW": "not drawn yet: younger than the table"},
     "schedules": {"LearningRateSchedule": "abstract"},
     "initializers": {"Initializer": "abstract", "RandomInitializer": "abstract"},
     "regularizers": {"Regularizer": "abstract"},
@@ -667,12 +674,15 @@ OPTIONS_LEFT_OUT = {
           "renorm_momentum": "refused",
     },
     "LayerNormalization": {"rms_scaling": "deprecated in Keras: RMSNormalization"},
+    "SimpleRNN": {"stateful": "not drawn yet: needs a fixed batch size",
+      "activity_regularizer": "Keras 3.15 takes it and does not use it"},
     "Embedding": {"mask_zero": "masks are compared in tests/golden/sequence.npz", "weights": "gone after building"},
     "Discretization": {"num_bins": "is adapted", "epsilon": "is adapted"},
     "Resizing": {"fill_mode": "has one value"},
     "SparseTopKCategoricalAccuracy": {"from_sorted_ids": "takes sorted ids instead of outputs"},
-    **{name: {"stateful": "refused"} for name in ("SimpleRNN", "LSTM", "GRU", "RNN")},
-    "RNN": {"stateful": "refused", "zero_output_for_mask": "masks are compared in tests/golden/sequence.npz"},
+    **{name: {"stateful": "not drawn yet: needs a fixed batch size"} for name in ("LSTM", "GRU")},
+    "RNN": {"stateful": "not drawn yet: needs a fixed batch size",
+      "zero_output_for_mask": "masks are compared in tests/golden/sequence.npz"},
     "Bidirectional": {"weights": "gone after building"},
     **{name: {"sparse_y_true": "its targets are one-hot"} for name in ("OneHotIoU", "OneHotMeanIoU")},
 }  # fmt: skip
