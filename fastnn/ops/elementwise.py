@@ -296,7 +296,14 @@ def _binary(primitive, formula) -> Callable[[Any, Any], Any]:
 add = _binary(_add, "x1 + x2")
 subtract = _binary(_subtract, "x1 - x2")
 multiply = _binary(_multiply, "x1 * x2")
-divide = true_divide = _binary(_divide, "x1 / x2, a float")
+divide = _binary(_divide, "x1 / x2, a float")
+
+
+def true_divide(x1, x2):
+    """x1 / x2, a float: `divide`, which model files call TrueDivide where it was written ``/``."""
+    return divide(x1, x2)
+
+
 maximum = _binary(_maximum, "The larger of x1 and x2 (NaN if either is)")
 minimum = _binary(_minimum, "The smaller of x1 and x2 (NaN if either is)")
 power = _binary(_power, "x1 ** x2")

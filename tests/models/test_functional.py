@@ -231,3 +231,40 @@ def test_a_file_cannot_loop_or_point_nowhere():
     config["config"]["layers"][4]["class_name"] = "Eval"
     with pytest.raises(keras.ModelFormatError, match="Unknown operation 'Eval'"):
         keras.models.model_from_json(json.dumps(config))
+
+
+def rounded(x, *digits):
+    return np.round(x, *digits) if isinstance(x, np.ndarray) else round(x, *digits)
+
+
+# The class that Keras 3.15 writes into model files for each of Python's operators.
+OPERATORS = {
+    "TrueDivide": [lambda x, y: x / 3.0, lambda x, y: 3.0 / x, lambda x, y: x / y],
+    "FloorDivide": [lambda x, y: x // y, lambda x, y: 2 // x],
+    "Mod": [lambda x, y: x % y, lambda x, y: 2 % x, lambda x, y: x % -1.5],
+    "Power": [lambda x, y: x**2, lambda x, y: 2**x],
+    "Absolute": [lambda x, y: abs(-x)],
+    "Negative": [lambda x, y: -x],
+    "Matmul": [lambda x, y: x @ y],
+    "Round": [lambda x, y: rounded(x), lambda x, y: rounded(x, 1)],
+    "LessEqual": [lambda x, y: x <= y],
+    "NotEqual": [lambda x, y: x != 2.0],
+    "GetItem": [lambda x, y: x[:, 1:3, ::2], lambda x, y: x[..., None], lambda x, y: x[:, -1]],
+    "LogicalAnd": [lambda x, y: (x > y) & (x > 1)],
+    "LogicalOr": [lambda x, y: (x > y) | (x > 1)],
+    "LogicalXor": [lambda x, y: (x > y) ^ (x > 1)],
+    "LogicalNot": [lambda x, y: ~(x > y)],
+}
+
+
+@pytest.mark.parametrize(("name", "function"), [(name, f) for name, fs in OPERATORS.items() for f in fs])
+def test_operators(name, function, tmp_path):
+    """They give of tensors, of variables and in files what they give of arrays; files name them as Keras does."""
+    model = keras.Model([x := keras.Input((4, 4)), y := keras.Input((4, 4))], function(x, y))
+    assert model.get_config()["layers"][-1]["class_name"] == name
+    model.save(tmp_path / "model.keras")
+    values = np.random.default_rng(0).uniform(0.5, 2.5, (2, 3, 4, 4)).astype(np.float32)
+    for net in (model, keras.models.load_model(tmp_path / "model.keras")):
+        np.testing.assert_allclose(net.predict([*values], verbose=0), function(*values), rtol=1e-5, atol=1e-6)
+    variables = [keras.Variable(value) for value in values]
+    np.testing.assert_allclose(np.asarray(function(*variables)), function(*values), rtol=1e-5, atol=1e-6)
