@@ -16,7 +16,11 @@ from fastnn.saving import budget, registry
 from fastnn.variable import Variable
 
 _context = threading.local()  # .training: what the outermost call said
-_NOT_OWN = frozenset(("_arguments", "_nested_in", "loss_tracker", "_compile_metrics"))  # attributes
+_PLAIN = frozenset((type(None), bool, int, float, str, Variable))  # types that hold no layers and no metrics
+_NOT_HELD = frozenset((  # attributes in which layers and metrics are no part of the layer, or never are
+    "_arguments", "_nested_in", "loss_tracker", "_compile_metrics", "_inbound_nodes", "_own_trainable", "_own_frozen",
+    "_losses", "_build_shapes", "_programs",
+))  # fmt: skip
 
 
 class Layer:
@@ -126,10 +130,14 @@ class Layer:
     @property
     def _layers(self):
         """The layers held by this one, in the order of its attributes."""
-        found = []
+        return self._held(Layer)
+
+    def _held(self, kind):
+        """The objects of a kind among the attributes; quick, as every look at the metrics asks each layer."""
+        found, kinds = [], (kind, list, tuple, dict)
         for key, value in vars(self).items():
-            if key not in _NOT_OWN:
-                _collect(Layer, value, found)
+            if type(value) not in _PLAIN and key not in _NOT_HELD and isinstance(value, kinds):
+                _collect(kind, value, found)
         return found
 
     @property
@@ -139,9 +147,7 @@ class Layer:
 
         found = []
         for layer in self._flatten_layers():
-            for key, value in vars(layer).items():
-                if key not in _NOT_OWN:
-                    _collect(Metric, value, found)
+            _collect(Metric, layer._held(Metric), found)
         return found
 
     def _flatten_layers(self):

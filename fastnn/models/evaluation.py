@@ -71,6 +71,7 @@ class Evaluation(Compilation):
         program = self._runner("evaluate", data, size, tracing.trace_evaluate)
         self._check_labels(program, data)
         rows, done, every = self._rows(data), 0, followers.needs_test_batches
+        read = self._reader(program) if every or (show and followers.progbar is not None) else None
         while done < count:
             if every:
                 followers.on_test_batch_begin(offset + done)
@@ -79,9 +80,9 @@ class Evaluation(Compilation):
                 step=offset + done, deadline=native.clock() + SLICE,
             )  # fmt: skip
             if every:
-                followers.on_test_batch_end(offset + done - 1, in_name_order(self._results_after(program)))
-            elif show:
-                self._show(followers, offset + done, program)
+                followers.on_test_batch_end(offset + done - 1, in_name_order(read()))
+            elif read is not None:
+                followers.progbar.update(offset + done, in_name_order(read()))
         return program
 
     # --- predict -----------------------------------------------------------------------------------
@@ -191,9 +192,9 @@ class Evaluation(Compilation):
 
     def predict_on_batch(self, x):
         """The prediction for one batch."""
-        kind, trace, options = self._prediction
-        if kind == "call":
+        if type(self).predict_step is Evaluation.predict_step:
             return self._call_on_batch(x)
+        kind, trace, options = self._prediction
         return _arranged(*self._run_on_batch(x, None, kind, trace, **options))
 
     def _measure_batch(self, kind, x, y, sample_weight, return_dict, step, run):

@@ -206,6 +206,7 @@ class Training(Evaluation):
         self._check_labels(program, data)
         rows, seed, done = self._rows(data, index), self._draw_seed(), 0
         every = followers.needs_batches
+        read = self._reader(program) if every or followers.progbar is not None else None
         while done < count and not (every and done and self.stop_training):
             if every:
                 followers.on_train_batch_begin(place.batch)
@@ -217,9 +218,9 @@ class Training(Evaluation):
             self._random_step += ran
             place.advance(ran)
             if every:
-                followers.on_train_batch_end(place.batch - 1, in_name_order(self._results_after(program)))
-            else:
-                self._show(followers, place.batch, program)
+                followers.on_train_batch_end(place.batch - 1, in_name_order(read()))
+            elif read is not None:
+                followers.progbar.update(place.batch, in_name_order(read()))
 
     def _train_on_stream(self, stream, followers):
         """One epoch over an iterable of batches; False if there are no more."""
