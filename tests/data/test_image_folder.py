@@ -252,8 +252,9 @@ def test_early_stop_leaves_no_thread(folder):
 
 
 INTERRUPTED = """
-import sys, time
+import signal, sys, time
 from fastnn.data.image_folder import image_dataset_from_directory
+signal.signal(signal.SIGINT, signal.default_int_handler)  # jobs in the background of a shell ignore it
 dataset = image_dataset_from_directory(sys.argv[1], batch_size=1)
 try:
     while True:
