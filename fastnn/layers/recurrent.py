@@ -253,7 +253,8 @@ class RecurrentOf(RNN):
         given.pop("use_cudnn", None)
         others["activity_regularizer"] = given.pop("activity_regularizer")
         dtype = {"dtype": others["dtype"]} if "dtype" in others else {}
-        super().__init__(self.cell_class(**self.cell_options, **given, **dtype), **loop, **others)
+        name = registry.snake_case(self.cell_class.__name__)  # without a number: the layer's name tells cells apart
+        super().__init__(self.cell_class(**self.cell_options, **given, **dtype, name=name), **loop, **others)
 
     def __getattr__(self, name):
         """Arguments of the cell can be read from the layer, as in Keras."""

@@ -155,7 +155,7 @@ class Bidirectional(Layer):
         self.forward_layer._build(input_shape)
         self.backward_layer._build(input_shape)
 
-    def call(self, sequences, initial_state=None, mask=None, training=False):
+    def call(self, sequences, initial_state=None, mask=None, training=None):
         half = len(initial_state) // 2 if initial_state is not None else 0
         states = (initial_state[:half], initial_state[half:]) if half else (None, None)
         ahead = self.forward_layer(sequences, initial_state=states[0], mask=mask, training=training)

@@ -24,6 +24,7 @@ _NAMES = {
     "rgb_to_hsv": "RGBToHSV", "rms_normalization": "RMSNorm", "searchsorted": "SearchSorted", "slice_tensor": "Slice",
     "ssim": "SSIM", "stft": "STFT", "svd": "SVD",
 }  # fmt: skip
+_NOT_CONVERTING = ("Functional", "Pipeline", "RandomCrop", "RandomFlip")  # Keras' layers that take inputs as they are
 _LOOPS = ("Vander", "Diff")  # with an instruction for each turn
 # Keras writes a `training` for every layer that has the argument, asked for or not, and lets fit() and predict()
 # override it. What was asked for stands beside the arguments in our configurations, where Keras does not look.
@@ -91,7 +92,7 @@ def _entry(operation, nodes, history):
         calls = [(args, kwargs) for args, kwargs, _ in calls]
     else:
         entry = registry.serialize(operation)
-        calls = [(node.args, _call_arguments(operation, node.kwargs)) for node in nodes]
+        calls = [(node.args, _call_arguments(operation, entry["class_name"], node.args, node.kwargs)) for node in nodes]
     inbound = [] if isinstance(operation, InputLayer) else [_inbound(*call, history) for call in calls]
     for node, written in zip(nodes, inbound, strict=False):
         if node.kwargs.get("training") is not None:
@@ -99,9 +100,17 @@ def _entry(operation, nodes, history):
     return {**entry, "name": operation.name, "inbound_nodes": inbound}
 
 
-def _call_arguments(operation, kwargs):
+def _call_arguments(operation, kind, args, kwargs):
+    """The arguments by name as Keras 3.15 writes them: it fills in a mask and `training` where they were not given.
+
+    Where something is to be converted, or may be, it fills them into a copy, which it does not write: only a call on
+    one tensor of the layer's dtype has them.
+    """
+    alone = not kwargs and len(args) == 1 and isinstance(args[0], Tensor) and args[0].dtype == operation.dtype
+    if not alone and kind not in _NOT_CONVERTING:
+        return kwargs
     parameters = inspect.signature(operation.call).parameters
-    unsaid = {"mask": None} if "mask" in parameters else {}
+    unsaid = {"mask": map_structure(lambda _: None, _as_list(args[0]))} if args and "mask" in parameters else {}
     if isinstance(getattr(parameters.get("training"), "default", None), bool):
         unsaid["training"] = parameters["training"].default
     return {**unsaid, **kwargs}
@@ -189,7 +198,8 @@ def _operation(entry, make, custom_objects):
         function = _functions().get(name) if isinstance(name, str) else None
         if function is None:
             raise ModelFormatError(f"Unknown operation {name!r:.100}")
-        settings = {k: v for k, v in entry["config"].items() if k not in ("name", "dtype")}
+        no_settings = {"name", "dtype"} - set(inspect.signature(function).parameters)
+        settings = {k: v for k, v in entry["config"].items() if k not in no_settings}
         for number in filter(_is_count, leaves(settings)):  # a size, or how often something is done
             if name in _LOOPS and abs(number) > 1000:
                 raise ModelFormatError(f"{name} of {number} turns is refused: at most 1000")
@@ -214,7 +224,9 @@ def _called(name, index, operation, call, known):
         kwargs.pop("training", None)
         if isinstance(call.get(_TRAINING), bool):
             kwargs["training"] = call[_TRAINING]
-        outputs = operation(*args, **{k: v for k, v in kwargs.items() if k != "mask" or v is not None})
+        if not any(mask is not None for mask in leaves(kwargs.get("mask"))):
+            kwargs.pop("mask", None)
+        outputs = operation(*args, **kwargs)
         for i, tensor in enumerate(leaves(outputs)):
             known[name, index, i] = tensor
     return True

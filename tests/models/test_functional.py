@@ -268,3 +268,64 @@ def test_operators(name, function, tmp_path):
         np.testing.assert_allclose(net.predict([*values], verbose=0), function(*values), rtol=1e-5, atol=1e-6)
     variables = [keras.Variable(value) for value in values]
     np.testing.assert_allclose(np.asarray(function(*variables)), function(*values), rtol=1e-5, atol=1e-6)
+
+
+def pair_model():
+    a, b = keras.Input((4, 8)), keras.Input((4, 8))
+    return keras.Model([a, b], a + b)
+
+
+NOT_SAID = {"mask": None, "training": False}
+CALLS = {  # a call, and the keyword arguments that Keras 3.15 writes of it into model files
+    "attention": (lambda q, v: layers.Attention()([q, v]), {}),
+    "causal": (lambda q, v: layers.Attention()([q, v], use_causal_mask=True), {"use_causal_mask": True}),
+    "additive": (lambda q, v: layers.AdditiveAttention(dropout=0.5)([q, v], training=True), {"training": True}),
+    "heads": (lambda q, v: layers.MultiHeadAttention(2, 3)(q, v), {}),
+    "dropout": (lambda q, v: layers.Dropout(0.5)(q), {"training": False}),
+    "dropout asked for": (lambda q, v: layers.Dropout(0.5)(q, training=True), {"training": True}),
+    "dropout of integers": (lambda q, v: layers.Dropout(0.5)(ops.cast(q, "int32")), {}),
+    "lstm": (lambda q, v: layers.LSTM(2)(q), NOT_SAID),
+    "lstm asked": (lambda q, v: layers.LSTM(8)(q, training=False), {"training": False}),
+    "bidirectional": (lambda q, v: layers.Bidirectional(layers.GRU(2))(q), {"mask": None}),
+    "batch normalization": (lambda q, v: layers.BatchNormalization()(q), {"mask": None}),
+    "batch normalization asked": (lambda q, v: layers.BatchNormalization()(q, training=True), {"training": True}),
+    "model of two": (lambda q, v: pair_model()([q, v]), {"mask": [None, None]}),
+    "model of two asked": (lambda q, v: pair_model()([q, v], training=True), {"mask": [None, None], "training": True}),
+    "flip of integers": (lambda q, v: layers.RandomFlip()(ops.cast(q[..., None], "int32")), {"training": True}),
+    "brightness of integers": (lambda q, v: layers.RandomBrightness(0.1)(ops.cast(q[..., None], "int32")), {}),
+}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_arguments_of_calls_as_keras_writes_them(name):
+    call, expected = CALLS[name]
+    model = keras.Model([q := keras.Input((4, 8)), v := keras.Input((4, 8))], call(q, v))
+    assert model.get_config()["layers"][-1]["inbound_nodes"][0]["kwargs"] == expected
+    again = keras.models.model_from_json(model.to_json())
+    assert again.get_config() == model.get_config()
+    again.set_weights(model.get_weights())
+    x = list(np.random.default_rng(0).uniform(0, 2, (2, 3, 4, 8)).astype(np.float32))
+    if "additive" not in name and "dropout asked" not in name:
+        np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_cells_have_no_number():
+    """As in Keras: the layer's name tells them apart, and a cell that the user makes counts alone."""
+    keras.utils.clear_session()
+    made = [layers.GRU(2), layers.GRU(2), layers.RNN(layers.GRUCell(2)), layers.Bidirectional(layers.GRU(2))]
+    for layer in made:
+        layer.build((None, 3, 4))
+    assert [layer.weights[0].path for layer in made] == [
+        "gru/gru_cell/kernel", "gru_1/gru_cell/kernel", "rnn/gru_cell/kernel",
+        "bidirectional/forward_gru_2/gru_cell/kernel",
+    ]  # fmt: skip
+
+
+def test_a_dtype_that_an_operation_takes_is_kept():
+    x = keras.Input((4,))
+    model = keras.Model(
+        x, [ops.cast(x, "int32"), ops.cumsum(x, axis=1, dtype="float64"), ops.one_hot(ops.cast(x, "int32"), 3)]
+    )
+    again = keras.models.model_from_json(model.to_json())
+    assert [y.dtype for y in again.outputs] == [y.dtype for y in model.outputs]
+    assert again.outputs[0].dtype == "int32"
