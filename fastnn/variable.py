@@ -5,6 +5,7 @@ import numpy as np
 from fastnn.graph.program import Arithmetic, Tensor, current_program
 
 ALIGNMENT = 64  # bytes: every variable starts on a cache line
+MOST_LOOSE = 4  # storages of one kind in a program
 
 
 class Storage(Arithmetic):
@@ -16,6 +17,8 @@ class Storage(Arithmetic):
     ----------
     flat : float32, float64 or int32 array of shape (size,)
         The elements, the gaps between variables included (they stay zero).
+    gathered : bool
+        Whether these variables are needed side by side: then they are not moved for another reason.
     moves : int
         Class attribute: how often variables were moved into a storage, of which programs must know.
     """
@@ -23,7 +26,7 @@ class Storage(Arithmetic):
     moves = 0
 
     def __init__(self, variables, dtype):
-        self.dtype = dtype
+        self.dtype, self.gathered = dtype, False
         self.variables = list(variables)
         item = np.dtype(dtype).itemsize
         step = ALIGNMENT // item
@@ -59,7 +62,9 @@ def _aligned_zeros(size, dtype):
 def holds_exactly(storage, variables):
     """Whether a storage holds these variables in this order, and no other."""
     held = storage.variables
-    return len(held) == len(variables) and all(a is b for a, b in zip(held, variables, strict=True))
+    return len(held) == len(variables) and all(
+        a is b and b.storage is storage for a, b in zip(held, variables, strict=True)
+    )
 
 
 def gather_storage(variables, dtype):
@@ -68,10 +73,26 @@ def gather_storage(variables, dtype):
     if variables:
         storage = variables[0].storage
         if storage.dtype == dtype and holds_exactly(storage, variables):
+            storage.gathered = True
             return storage
     storage = Storage(variables, dtype)
+    storage.gathered = True
     storage.adopt()
     return storage
+
+
+def gather_loose(variables):
+    """Move the variables that lie in many storages nobody asked for into a few: a program refers to each by number.
+
+    Trainable variables stay apart from others, as an optimiser may gather them later and their memory is then freed.
+    """
+    groups = {}
+    for variable in variables:
+        if not variable.storage.gathered:
+            groups.setdefault((variable.dtype, variable.trainable), {})[variable] = None
+    for (dtype, _), group in groups.items():
+        if len({id(variable.storage) for variable in group}) > MOST_LOOSE:
+            Storage(group, dtype).adopt()
 
 
 class Variable(Arithmetic):

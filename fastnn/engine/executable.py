@@ -60,7 +60,7 @@ class NativeExecutable:
         self.hosts = [i for i, s in enumerate(self.steps) if s.kernel == "host"]
         self.constants = native.aligned_empty(len(self.layout.constants))
         memoryview(self.constants)[:] = bytes(self.layout.constants)
-        self.variables = [t.data for t in program._variables.values()] + list(program.updates)
+        self.variables = program.stored()
         self.variables += [program.counter.data] if program.counter is not None else []
         self.moves, self.moved = Storage.moves, False
         self.homes = [getattr(v, "storage", v) for v in self.variables]

@@ -12,7 +12,7 @@ import numpy as np
 from fastnn.engine.steps import Operand
 from fastnn.graph.lower import Draft
 from fastnn.graph.program import Tensor
-from fastnn.variable import ALIGNMENT, Storage
+from fastnn.variable import ALIGNMENT, Storage, gather_loose
 
 ITEM = 4  # bytes: float32, int32, and bool as float32
 PASSES = ("elementwise", "elementwise_reduce")  # kernels that make element i of what they store from elements i
@@ -58,6 +58,7 @@ class Layout:
         self.places, self.constants, self.bases = {}, bytearray(), []
         self.storages = {}  # by id, as in the keys ("storage", id)
         self.reserved = 0  # bytes at the start of the arena that are never shared
+        gather_loose(v for v in self.program.stored() if not isinstance(v, Storage))
         self._place_packs()
         self._place_outputs()
         self._place_updates()

@@ -274,6 +274,10 @@ class Program:
             )
         return self._variables[variable]
 
+    def stored(self):
+        """The Variables and Storages that a run reads or writes; one that it does both with stands twice."""
+        return [*self._variables, *self.updates]
+
     def replace(self, tensor, equal):
         """From here on, read `equal` where `tensor` is asked for: both hold the same numbers."""
         self._equals[id(tensor)] = equal

@@ -73,6 +73,9 @@ class OptimizerVariables:
         for variable in trainable_variables:
             for slots, slot_name, first in zip(made, names, initializers, strict=True):
                 slots.append(self.add_variable_from_reference(variable, slot_name, first))
+        for slots in made:
+            for dtype in {slot.dtype for slot in slots}:
+                gather_storage([slot for slot in slots if slot.dtype == dtype], dtype)
         self._slots.update(zip(names, made, strict=True))
         return made[0] if isinstance(name, str) else made
 

@@ -10,7 +10,7 @@ from fastnn.data.arrays import Batches
 from fastnn.graph.memory import ARENA, pack_intervals
 from fastnn.graph.program import Program
 from fastnn.models import tracing
-from fastnn.variable import Variable
+from fastnn.variable import MOST_LOOSE, Variable, gather_loose, gather_storage
 
 NETS = {
     "mlp": ((7,), lambda: [fastnn.layers.Dense(9, activation="relu"), fastnn.layers.Dropout(0.3)]),
@@ -141,3 +141,49 @@ def test_intervals_never_overlap_and_fit_tightly():
 
 def test_nothing_to_place():
     assert pack_intervals({}, {}, 64) == ({}, 64)
+
+
+@pytest.mark.parametrize("optimizer", ["Lamb", "Adam"])
+def test_many_variables(optimizer):
+    """A deep model, its statistics and an optimizer's variables take few blocks, whoever runs first."""
+
+    def train(engine):
+        fastnn.utils.set_random_seed(3)
+        model = fastnn.Sequential([fastnn.Input((4,))])
+        for _ in range(40):
+            model.add(fastnn.layers.Dense(3))
+            model.add(fastnn.layers.BatchNormalization())
+        x = np.random.default_rng(0).standard_normal((8, 4)).astype(np.float32)
+        model.compile(getattr(fastnn.optimizers, optimizer)(use_ema=True), "mse", metrics=["mae"], engine=engine)
+        first = model.predict(x, verbose=0)
+        loss = model.train_on_batch(x, x[:, :3])[0]
+        return first, loss, model.predict(x, verbose=0), {id(v.storage) for v in model.variables}
+
+    before, loss, after, storages = train("native")
+    assert len(storages) <= 8
+    expected = train("reference")
+    np.testing.assert_allclose(before, expected[0], rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(loss, expected[1], rtol=1e-4)
+    assert after.shape == expected[2].shape and np.isfinite(after).all()
+    assert np.abs(after - before).max() > 1e-3
+
+
+def test_gathered_variables_stay():
+    """Only variables that nobody asked for side by side are moved, all of a kind together; they keep their values."""
+    loose, asked = [Variable(float(i)) for i in range(8)], [Variable(float(i)) for i in range(8)]
+    homes = {id(gather_storage([v], v.dtype)): v for v in asked}
+    gather_loose(loose[:MOST_LOOSE])
+    assert len({id(v.storage) for v in loose}) == len(loose)
+    gather_loose([*loose, *asked, *loose])
+    assert len({id(v.storage) for v in loose}) == 1
+    assert [float(v.value) for v in loose] == list(range(8))
+    assert all(id(v.storage) in homes for v in asked)
+
+
+def test_a_storage_whose_variable_has_left_is_not_used_again():
+    a, b = Variable(1.0), Variable(2.0)
+    gather_storage([a, b], "float32")
+    gather_storage([b], "float32")
+    again = gather_storage([a, b], "float32")
+    assert a.storage is again and b.storage is again
+    assert again.flat[b.offset] == 2.0
