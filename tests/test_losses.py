@@ -234,6 +234,17 @@ def test_ignored_class_does_not_count():
     assert loss(np.array([-1, -1, -1]), outputs) == 0
 
 
+def test_metrics_count_the_class_that_the_loss_ignores():
+    """As Keras does on JAX; on PyTorch, Keras 3.15 writes the loss' mask into the weights that metrics take."""
+    y, w = np.array([0, 1, 1]), np.float32([1, 2, 0.5])
+    p = np.float32([[0.5, 0.5], [0.25, 0.75], [0.9, 0.1]])
+    model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Activation("linear")])
+    model.compile(loss=losses.SparseCategoricalCrossentropy(ignore_class=0), weighted_metrics=["accuracy"])
+    loss, accuracy = model.evaluate(p, y, sample_weight=w, verbose=0)
+    np.testing.assert_allclose(loss, -(2 * np.log(0.75) + 0.5 * np.log(0.1)) / 2, rtol=1e-5)
+    np.testing.assert_allclose(accuracy, 3 / 3.5, rtol=1e-5)
+
+
 def test_crossentropy_kind():
     kinds = {((8, 1), (8, 1)): "binary", ((8,), (8, 1)): "binary", ((8,), (8, 5)): "sparse_categorical",
              ((8, 1), (8, 5)): "sparse_categorical", ((8, 5), (8, 5)): "categorical",
