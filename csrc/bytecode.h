@@ -1,5 +1,5 @@
-/* bytecode.h: what the steps that carry elementwise code (elementwise, and matrix products and convolutions with an
- * epilogue) ask of elementwise.c.  The interpreter itself is the micro-kernel elementwise_run. */
+/* bytecode.h: what the steps that carry elementwise code (elementwise, elementwise_reduce, and those with an epilogue)
+ * ask of elementwise.c.  The interpreter itself is the micro-kernel elementwise_run. */
 #ifndef FNN_BYTECODE_H
 #define FNN_BYTECODE_H
 

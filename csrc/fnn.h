@@ -6,6 +6,7 @@
  * Dimension letters, everywhere in csrc/, ops/ and the binding:
  *   n batch   h w c input height, width, channels   p q f output height, width, channels   r s window height, width
  *   m n k     matrix product: (m x k) times (k x n)
+ *   n t       recurrent layers: sequences, elements of each
  * Images are NHWC, convolution kernels (r, s, c, f), all arrays C-contiguous.  Sizes are ptrdiff_t, in elements.
  *
  * Elements are 4 bytes: float32, int32, and bool held as the float32 values 0 and 1.  Where bytes do (the winners of a
@@ -58,7 +59,7 @@ typedef enum {
   FNN_VIEW_ROW = 2,        /* x[i % period]: a bias over channels */
   FNN_VIEW_COLUMN = 3,     /* x[i / period]: one value for each row */
   FNN_VIEW_STRIDED = 4,    /* general broadcasting: shape and strides below */
-  FNN_VIEW_PIECE = 5       /* for stores of elementwise_reduce: what is reduced into the operand, not kept */
+  FNN_VIEW_PIECE = 5       /* for stores of elementwise_reduce: what is reduced into the operand; its only view */
 } fnn_view_kind;
 
 typedef struct fnn_view {
@@ -72,8 +73,8 @@ typedef struct fnn_view {
 } fnn_view;
 
 /* One instruction: registers dst <- op(a, b, c).  `load` reads view a; `store` writes register a to view dst (always
- * FNN_VIEW_CONTIGUOUS or FNN_VIEW_PIECE); `constant` fills dst with immediate; `random_uniform` fills dst with numbers in [0, 1) from
- * Philox(seed, step, stream = bits of immediate_bits, element index). */
+ * FNN_VIEW_CONTIGUOUS or FNN_VIEW_PIECE); `constant` fills dst with immediate; `random_uniform` fills dst with numbers
+ * in [0, 1) from Philox(seed, step, stream, element index). */
 typedef struct fnn_instruction {
   uint8_t op; /* enum fnn_opcode, from opcodes.def */
   uint8_t dst, a, b, c;

@@ -82,8 +82,8 @@ static void gemm_packed(const fnn_gemm *g, float *scratch) {
   }
 }
 
-/* The same product with B as it lies, where that is possible: a transposed B of one row or column is the same in
- * memory, and one row of C is, the other way round, the column that the rows of B make with A. */
+/* The same product with B as it lies, where that is possible: a transposed B of one column, or of one row without gaps,
+ * is the same in memory, and one row of C is, the other way round, the column that the rows of B make with A. */
 static fnn_gemm untransposed(const fnn_gemm *g) {
   fnn_gemm same = *g;
   if (!g->b_transposed) return same;
@@ -93,7 +93,7 @@ static fnn_gemm untransposed(const fnn_gemm *g) {
     same.b = g->a, same.b_row = 1;
     same.c_row = 1;
     same.b_transposed = 0;
-  } else if (g->n == 1 || g->k == 1) {
+  } else if (g->n == 1 || (g->k == 1 && g->b_row == 1)) {
     same.b_row = g->n;
     same.b_transposed = 0;
   }

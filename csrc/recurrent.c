@@ -33,28 +33,30 @@ static ptrdiff_t chunks(const sizes *v) {
 
 static ptrdiff_t chunk_rows(const sizes *v) { return fnn_ceil_div(v->n, fnn_max(1, chunks(v))); }
 
-static ptrdiff_t rounded(ptrdiff_t floats) { return fnn_multiply(fnn_add(floats, LINE - 1) / LINE, LINE); }
+/* `floats`, and as many more as make whole pieces of `to`; -1 stays. */
+static ptrdiff_t rounded(ptrdiff_t floats, ptrdiff_t to) { return fnn_add(floats, (to - floats % to) % to); }
 
 /* Floats that a packed matrix takes. */
-static ptrdiff_t packed_floats(ptrdiff_t k, ptrdiff_t n) {
-  return fnn_multiply(k, fnn_multiply(fnn_ceil_div(n, FNN_PACKED_COLUMNS), FNN_PACKED_COLUMNS));
-}
+static ptrdiff_t packed_floats(ptrdiff_t k, ptrdiff_t n) { return fnn_multiply(k, rounded(n, FNN_PACKED_COLUMNS)); }
+
+/* Floats of one element in x. */
+static ptrdiff_t width(const sizes *v) { return fnn_multiply(v->gates, v->units); }
 
 /* Checks what all steps share and fills in how they run; `packed`: floats of the packed matrix. */
 static const char *prepare(fnn_step *step, const sizes *v, ptrdiff_t packed, int operands_hold, const char *error) {
   if (v->n < 0 || v->t < 1 || v->units < 1 || !operands_hold) return error;
   const double products = 2.0 * (double)v->gates * (double)v->units / 100, cells = 4.0 * (double)v->gates;
   step->chunks = v->n == 0 ? 0 : fnn_ceil_div(v->n, chunk_rows(v));
-  const ptrdiff_t floats = fnn_add(rounded(packed), FNN_PRODUCT(chunk_rows(v), v->gates, v->units));
+  const ptrdiff_t floats = fnn_add(rounded(packed, LINE), fnn_multiply(chunk_rows(v), width(v)));
   step->scratch_bytes = fnn_multiply(floats, sizeof(float));
   step->work = (double)v->n * (double)v->t * (double)v->units * (products + cells);
   return step->scratch_bytes < 0 ? error : NULL;
 }
 
-/* `width` blocks of units for every element of every sequence; of the states, for every sequence. */
-static ptrdiff_t elements(const sizes *v, ptrdiff_t width) { return FNN_PRODUCT(v->n, v->t, v->units, width); }
+/* `blocks` of units for every element of every sequence; of the states, for every sequence. */
+static ptrdiff_t elements(const sizes *v, ptrdiff_t blocks) { return FNN_PRODUCT(v->n, v->t, v->units, blocks); }
 static ptrdiff_t states(const sizes *v) { return fnn_multiply(v->n, v->units); }
-static ptrdiff_t matrix(const sizes *v) { return FNN_PRODUCT(v->units, v->gates, v->units); }
+static ptrdiff_t matrix(const sizes *v) { return fnn_multiply(v->units, width(v)); }
 
 static int mask_holds(const fnn_step *step, const sizes *v, int operand) {
   return !v->masked || fnn_holds(step, operand, fnn_multiply(v->n, v->t));
@@ -70,19 +72,19 @@ static float *advance(const float *p, ptrdiff_t by) { return p == NULL ? NULL : 
  * what is kept of one element. */
 static void run_forward(const sizes *v, fnn_cell s, const float *u, ptrdiff_t kept, cell_function *cell,
                         ptrdiff_t first, float *scratch) {
-  const ptrdiff_t units = v->units, width = v->gates * units;
-  float *product = scratch + rounded(packed_floats(units, width));
+  const ptrdiff_t units = v->units, columns = width(v);
+  float *product = scratch + rounded(packed_floats(units, columns), LINE);
   fnn_gemm gemm = {.m = s.rows,
-                   .n = width,
+                   .n = columns,
                    .k = units,
                    .batch = 1,
                    .a = s.h,
                    .a_row = units,
                    .a_col = 1,
                    .b = u,
-                   .b_row = width,
+                   .b_row = columns,
                    .c = product,
-                   .c_row = width};
+                   .c_row = columns};
   if (s.rows >= PACKED_ROWS && v->t > 1) {
     fnn_kernel->pack_b(&gemm, scratch);
     gemm.packed = scratch;
@@ -90,7 +92,7 @@ static void run_forward(const sizes *v, fnn_cell s, const float *u, ptrdiff_t ke
   for (ptrdiff_t i = 0; i < v->t; i++) {
     const ptrdiff_t at = first * v->t + (v->reverse ? v->t - 1 - i : i);
     fnn_cell now = s;
-    now.x = s.x + at * width;
+    now.x = s.x + at * columns;
     now.mask = advance(s.mask, at);
     now.product = product;
     now.sequence = advance(s.sequence, at * units);
@@ -137,7 +139,7 @@ const char *fnn_simple_rnn_prepare(fnn_step *step) {
   const int hold = fnn_holds(step, 0, elements(&v, 1)) && fnn_holds(step, 1, matrix(&v)) &&
                    fnn_holds(step, 2, states(&v)) && mask_holds(step, &v, 3) &&
                    results_hold(step, &v, 4, 1, d->keep, 1);
-  return prepare(step, &v, packed_floats(v.units, v.units), hold, "simple_rnn: sizes do not fit the operands");
+  return prepare(step, &v, packed_floats(v.units, width(&v)), hold, "simple_rnn: sizes do not fit the operands");
 }
 
 void fnn_simple_rnn_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
@@ -163,7 +165,7 @@ const char *fnn_lstm_prepare(fnn_step *step) {
   const int hold = fnn_holds(step, 0, elements(&v, 4)) && fnn_holds(step, 1, matrix(&v)) &&
                    fnn_holds(step, 2, states(&v)) && fnn_holds(step, 3, states(&v)) && mask_holds(step, &v, 4) &&
                    results_hold(step, &v, 5, 2, d->keep, 5);
-  return prepare(step, &v, packed_floats(v.units, 4 * v.units), hold, "lstm: sizes do not fit the operands");
+  return prepare(step, &v, packed_floats(v.units, width(&v)), hold, "lstm: sizes do not fit the operands");
 }
 
 void fnn_lstm_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
@@ -191,7 +193,7 @@ const char *fnn_gru_prepare(fnn_step *step) {
   const int hold = fnn_holds(step, 0, elements(&v, 3)) && fnn_holds(step, 1, matrix(&v)) &&
                    fnn_holds(step, 2, fnn_multiply(3, v.units)) && fnn_holds(step, 3, states(&v)) &&
                    mask_holds(step, &v, 4) && results_hold(step, &v, 5, 1, d->keep, 4);
-  return prepare(step, &v, packed_floats(v.units, 3 * v.units), hold, "gru: sizes do not fit the operands");
+  return prepare(step, &v, packed_floats(v.units, width(&v)), hold, "gru: sizes do not fit the operands");
 }
 
 void fnn_gru_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
@@ -219,17 +221,17 @@ typedef void gradient_function(const fnn_cell_gradient *s);
 /* From the last element to the first; `kept` as above, `s.dh` has the gradient of the last states. */
 static void run_back(const sizes *v, fnn_cell_gradient s, const float *u, ptrdiff_t kept, gradient_function *cell,
                      ptrdiff_t first, float *scratch) {
-  const ptrdiff_t units = v->units, width = v->gates * units;
-  s.dproduct = scratch + rounded(packed_floats(width, units));
+  const ptrdiff_t units = v->units, columns = width(v);
+  s.dproduct = scratch + rounded(packed_floats(columns, units), LINE);
   const fnn_gemm gemm = {.m = s.rows,
                          .n = units,
-                         .k = width,
+                         .k = columns,
                          .batch = 1,
                          .a = s.dproduct,
-                         .a_row = width,
+                         .a_row = columns,
                          .a_col = 1,
                          .b = u,
-                         .b_row = width,
+                         .b_row = columns,
                          .b_transposed = 1,
                          .c = s.dh,
                          .c_row = units,
@@ -243,8 +245,8 @@ static void run_back(const sizes *v, fnn_cell_gradient s, const float *u, ptrdif
     now.before = advance(s.before, at * units);
     now.mask = advance(s.mask, at);
     now.dsequence = advance(s.dsequence, at * units);
-    now.dx = s.dx + at * width;
-    now.dproducts = advance(s.dproducts, at * width);
+    now.dx = s.dx + at * columns;
+    now.dproducts = advance(s.dproducts, at * columns);
     cell(&now);
     fnn_kernel->gemm(&gemm);
   }
@@ -256,7 +258,8 @@ const char *fnn_simple_rnn_gradient_prepare(fnn_step *step) {
   const int hold = fnn_holds(step, 0, states(&v)) && (!v.sequences || fnn_holds(step, 1, elements(&v, 1))) &&
                    fnn_holds(step, 2, matrix(&v)) && fnn_holds(step, 3, elements(&v, 1)) && mask_holds(step, &v, 4) &&
                    fnn_holds(step, 5, elements(&v, 1)) && fnn_holds(step, 6, states(&v));
-  return prepare(step, &v, packed_floats(v.units, v.units), hold, "simple_rnn_gradient: sizes do not fit the operands");
+  return prepare(step, &v, packed_floats(width(&v), v.units), hold,
+                 "simple_rnn_gradient: sizes do not fit the operands");
 }
 
 void fnn_simple_rnn_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
@@ -283,7 +286,7 @@ const char *fnn_lstm_gradient_prepare(fnn_step *step) {
                    fnn_holds(step, 4, elements(&v, 5)) && fnn_holds(step, 5, elements(&v, 1)) &&
                    mask_holds(step, &v, 6) && fnn_holds(step, 7, elements(&v, 4)) && fnn_holds(step, 8, states(&v)) &&
                    fnn_holds(step, 9, states(&v));
-  return prepare(step, &v, packed_floats(4 * v.units, v.units), hold, "lstm_gradient: sizes do not fit the operands");
+  return prepare(step, &v, packed_floats(width(&v), v.units), hold, "lstm_gradient: sizes do not fit the operands");
 }
 
 void fnn_lstm_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
@@ -312,7 +315,7 @@ const char *fnn_gru_gradient_prepare(fnn_step *step) {
                    fnn_holds(step, 4, elements(&v, 1)) && mask_holds(step, &v, 5) &&
                    fnn_holds(step, 6, elements(&v, 3)) && fnn_holds(step, 7, elements(&v, 3)) &&
                    fnn_holds(step, 8, states(&v));
-  return prepare(step, &v, packed_floats(3 * v.units, v.units), hold, "gru_gradient: sizes do not fit the operands");
+  return prepare(step, &v, packed_floats(width(&v), v.units), hold, "gru_gradient: sizes do not fit the operands");
 }
 
 void fnn_gru_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {

@@ -109,6 +109,13 @@ static pieces cut_pieces(const fnn_elementwise_reduce_dims *d) {
   return p;
 }
 
+/* Views of an operand. */
+static int views_of(const fnn_code *code, int32_t operand) {
+  int views = 0;
+  for (int32_t i = 0; i < code->n_views; i++) views += code->view[i].operand == operand;
+  return views;
+}
+
 const char *fnn_elementwise_reduce_prepare(fnn_step *step) {
   const fnn_elementwise_reduce_dims *d = (const fnn_elementwise_reduce_dims *)step->dim;
   if (d->op < FNN_REDUCE_SUM || d->op > FNN_REDUCE_PRODUCT) return "elementwise_reduce: unknown operation";
@@ -122,12 +129,13 @@ const char *fnn_elementwise_reduce_prepare(fnn_step *step) {
   for (int32_t i = 0; i < step->code->n_views; i++) {
     const fnn_view *v = &step->code->view[i];
     if (v->kind != FNN_VIEW_PIECE) continue;
+    /* another view would find the piece, which is much smaller, in its operand's place */
+    if (views_of(step->code, v->operand) > 1) return "elementwise_reduce: the operand of a piece has another view";
     if (!fnn_holds(step, v->operand, FNN_PRODUCT(p.segments, d->outer, d->inner))) {
       return "elementwise_reduce: sizes do not fit the output";
     }
     reduced++;
   }
-  if (reduced > FNN_MAX_OPERANDS) return "elementwise_reduce: too many values are reduced";
   step->chunks = FNN_PRODUCT(p.segments, p.groups);
   step->scratch_bytes = reduced * p.room * (ptrdiff_t)sizeof(float);
   step->work = (double)count * (fnn_code_work(step->code) + 0.1 * (double)reduced);
@@ -166,7 +174,7 @@ void fnn_elementwise_reduce_run(const fnn_step *step, const fnn_worker *worker, 
   const fnn_elementwise_reduce_dims *d = (const fnn_elementwise_reduce_dims *)step->dim;
   const pieces p = cut_pieces(d);
   const ptrdiff_t segment = chunk / p.groups, first = chunk % p.groups * p.group;
-  const ptrdiff_t begin = segment * d->segment, end = fnn_min(begin + d->segment, d->length);
+  const ptrdiff_t begin = segment * d->segment, end = begin + fnn_min(d->segment, d->length - begin);
   const ptrdiff_t outer_end = fnn_min(first + p.group, d->outer);
   code_places at;
   place_pieces(&at, step, worker, &p);

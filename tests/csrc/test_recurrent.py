@@ -102,7 +102,10 @@ def test_sizes_that_do_not_fit_are_refused(cell, gradient, rng):
     name = f"{cell}_gradient" if gradient else cell
     good = dims_of(n, t, units, True, False) | ({} if gradient else {"keep": 1})
     native.run_step(name, good, arrays)
-    bad = [{"n": -1}, {"t": 0}, {"units": 0}, {"n": 2**62}, {"units": 2**40}, {"t": 2**62}, {"n": 2**31, "t": 2**31}]
+    bad = [
+        {"n": -1}, {"t": 0}, {"units": 0}, {"n": 2**62}, {"t": 2**62}, {"n": 2**31, "t": 2**31},
+        {"units": 2**40}, {"units": 2**62}, {"units": -(2**62)},
+    ]  # fmt: skip
     for sizes in bad:
         with pytest.raises(ValueError, match=name):
             native.run_step(name, good | sizes, arrays)
