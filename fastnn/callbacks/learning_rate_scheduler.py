@@ -9,7 +9,7 @@ from fastnn.saving import registry
 
 @registry.register("callback")
 class LearningRateScheduler(Callback):
-    """Set the learning rate at the beginning of every epoch.
+    """Set the learning rate at the beginning of every epoch, of a `MultiOptimizer` that of each optimizer.
 
     Parameters
     ----------
@@ -23,7 +23,10 @@ class LearningRateScheduler(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Ask the schedule."""
-        optimizer = self.model.optimizer
+        for optimizer in self.model.optimizer.parts():
+            self._set_rate(optimizer, epoch)
+
+    def _set_rate(self, optimizer, epoch):
         try:
             rate = self.schedule(epoch, float(optimizer.learning_rate))
         except TypeError:  # a schedule that wants the epoch only
@@ -37,4 +40,12 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Add the learning rate to the logs."""
         if logs is not None:
-            logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+            logs.update(rates_for_logs(self.model.optimizer))
+
+
+def rates_for_logs(optimizer):
+    """``{"learning_rate": rate}``, of several optimisers ``{"learning_rate_adam": rate, ...}`` by their names."""
+    parts = optimizer.parts()
+    if parts == [optimizer]:
+        return {"learning_rate": float(optimizer.learning_rate)}
+    return {f"learning_rate_{part.name}": float(part.learning_rate) for part in parts}

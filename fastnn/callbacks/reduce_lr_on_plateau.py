@@ -3,6 +3,7 @@
 import warnings
 
 from fastnn import progress
+from fastnn.callbacks.learning_rate_scheduler import rates_for_logs
 from fastnn.callbacks.monitor import MonitorCallback
 from fastnn.saving import registry
 
@@ -10,6 +11,8 @@ from fastnn.saving import registry
 @registry.register("callback")
 class ReduceLROnPlateau(MonitorCallback):
     """Multiply the learning rate by a factor when a metric has not improved for some epochs.
+
+    Of a `MultiOptimizer`, that of each optimizer.
 
     Parameters
     ----------
@@ -52,7 +55,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_epoch_end(self, epoch, logs=None):
         """Compare, and lower the rate when the patience is over; the rate joins the logs."""
         logs = {} if logs is None else logs
-        logs["learning_rate"] = float(self.model.optimizer.learning_rate)
+        logs.update(rates_for_logs(self.model.optimizer))
         current = logs.get(self.monitor)
         if current is None:
             warnings.warn(
@@ -68,10 +71,10 @@ class ReduceLROnPlateau(MonitorCallback):
         elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience:
-                self._reduce(epoch)
+                for optimizer in self.model.optimizer.parts():
+                    self._reduce(optimizer, epoch)
 
-    def _reduce(self, epoch):
-        optimizer = self.model.optimizer
+    def _reduce(self, optimizer, epoch):
         rate = float(optimizer.learning_rate)
         if rate <= self.min_lr:
             return

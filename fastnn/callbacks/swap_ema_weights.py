@@ -8,7 +8,7 @@ from fastnn.saving import registry
 class SwapEMAWeights(Callback):
     """Exchange the weights and their moving averages for evaluations and predictions, and back afterwards.
 
-    The optimizer must have been made with ``use_ema=True``.
+    The optimizer must have been made with ``use_ema=True``, of a `MultiOptimizer` at least one.
 
     Parameters
     ----------
@@ -22,11 +22,10 @@ class SwapEMAWeights(Callback):
         self._swapped = False
 
     def _pairs(self):
-        optimizer = self.model.optimizer
-        if not optimizer.use_ema:
+        averaging = [optimizer for optimizer in self.model.optimizer.parts() if optimizer.use_ema]
+        if not averaging:
             raise ValueError("SwapEMAWeights: the optimizer keeps no averages: make it with use_ema=True")
-        variables = self.model.trainable_variables if optimizer.built else []
-        return [(v, optimizer.slot("average", v)) for v in variables]
+        return [(v, o.slot("average", v)) for o in averaging if o.built for v in o._trainable_variables]
 
     def _swap(self, averages_in_use):
         if self._swapped == averages_in_use:

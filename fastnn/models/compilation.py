@@ -16,7 +16,7 @@ from fastnn.metrics import Mean
 from fastnn.models import tracing
 from fastnn.models.compile_metrics import CompileMetrics
 from fastnn.models.objective import Objective
-from fastnn.models.ready_calls import ReadyCalls, learning_rate
+from fastnn.models.ready_calls import ReadyCalls, learning_rates
 from fastnn.models.step_results import MetricsResult, as_scalar
 from fastnn.saving import registry
 
@@ -224,12 +224,12 @@ class Compilation(Layer):
     def _program(self, kind, batches, size, trace, **options):
         """The executable for batches of a size, traced at first use."""
         signature = tracing.Signature(batches, size)
-        rate = learning_rate(self)
-        key = (kind, signature.key, config.floatx(), id(rate), tuple(options.items()))
+        rates = learning_rates(self)
+        key = (kind, signature.key, config.floatx(), tuple(map(id, rates)), tuple(options.items()))
         found = self._programs.get(key)
         if found is None or found.stale():
             found = executable(trace(self, signature, **options), self.engine)
-            found.learning_rate = rate  # kept, so that no other object takes its id
+            found.learning_rates = rates  # kept, so that no other object takes the id of one
             self._programs[key] = found
         return found
 

@@ -22,9 +22,13 @@ def form_of(kind, *arrays):
     return tuple(form)
 
 
-def learning_rate(model):
-    """The optimiser's rate, a schedule or a Variable: another one is another program."""
-    return getattr(model.optimizer, "_learning_rate", None)
+def learning_rates(model):
+    """The rates of the optimisers, each a schedule or a Variable: another one is another program."""
+    return () if model.optimizer is None else tuple(part._learning_rate for part in model.optimizer.parts())
+
+
+def _same(rates, others):
+    return len(rates) == len(others) and all(a is b for a, b in zip(rates, others, strict=True))
 
 
 class ReadyCalls:
@@ -46,8 +50,8 @@ class ReadyCalls:
         entry = self._calls.get(form)
         if entry is None:
             return None
-        executable, rate, call = entry
-        if executable.stale() or rate is not learning_rate(model) or config.floatx() != "float32":
+        executable, rates, call = entry
+        if executable.stale() or not _same(rates, learning_rates(model)) or config.floatx() != "float32":
             return None
         results = call(arrays, model._draw_seed(), step, get_num_threads() if call.shared else 1)
         return None if results is None else (executable.program, results)
@@ -72,7 +76,7 @@ class ReadyCalls:
             self.names = list(quotients)
         call = executable.ready(arrays, limits, list(quotients.values()))
         if call is not None:
-            self._calls[form] = executable, learning_rate(model), call
+            self._calls[form] = executable, learning_rates(model), call
 
 
 UNCHECKED = object()  # targets that C cannot check

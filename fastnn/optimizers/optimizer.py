@@ -111,6 +111,10 @@ class Optimizer(OptimizerVariables):
         variable.assign(float(learning_rate))
         return variable
 
+    def parts(self):
+        """The optimisers that have a learning rate and a state of their own: this one, or those that it is made of."""
+        return [self]
+
     # --- steps ------------------------------------------------------------------------------------------
     @property
     def iterations(self):

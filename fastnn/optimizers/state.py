@@ -113,24 +113,24 @@ class OptimizerVariables:
         """Give the optimiser's variables the values of a list of arrays."""
         if not self.built:
             raise ValueError(f"{self.name}: call build(trainable_variables) before set_weights()")
-        for variable, weight in zip(self._variables, weights, strict=True):
+        for variable, weight in zip(self.variables, weights, strict=True):
             variable.assign(weight)
 
     def save_own_variables(self, store):
         """Write the variables into a mapping, by position."""
-        for i, variable in enumerate(self._variables):
+        for i, variable in enumerate(self.variables):
             store[str(i)] = variable.numpy()
 
     def load_own_variables(self, store):
         """Read the variables from a mapping; one with another number of them is left out with a warning."""
-        if len(store.keys()) != len(self._variables):
+        if len(store.keys()) != len(self.variables):
             warnings.warn(
                 f"{self.name}: the file has {len(store.keys())} optimiser variables, the optimiser has "
-                f"{len(self._variables)}: they are not loaded, training goes on from fresh ones",
+                f"{len(self.variables)}: they are not loaded, training goes on from fresh ones",
                 stacklevel=2,
             )
             return
-        for i, variable in enumerate(self._variables):
+        for i, variable in enumerate(self.variables):
             variable.assign(store[str(i)])
 
 

@@ -83,6 +83,10 @@ class Writer:
             return value
         if value.family == "inner layers":
             return Code(self.choose(table.INNER[len(shape)]))
+        if value.family == "optimizer maps":
+            single = [name for name in table.OPTIMIZERS if name != "MultiOptimizer"]
+            default, other = self.optimizer(single), self.optimizer(single)
+            return Code(f"optimizers.OptimizerMap({default}, {{{self.choose(table.PATTERNS)!r}: {other}}})")
         if value.family == "schedules":
             return self.object("optimizers.schedules", *self.choose(list(table.SCHEDULES.items())))
         parts = {"cells": table.CELLS, "initializers": table.INITIALIZERS, "regularizers": table.REGULARIZERS,
@@ -267,13 +271,7 @@ class Writer:
         return list(dict.fromkeys(found))
 
     def compile(self, outputs, losses, metrics):
-        name, options = self.choose(list(table.OPTIMIZERS.items()))
-
-        def rule(o, _):
-            clips = [o["clipnorm"], o["clipvalue"], o["global_clipnorm"]]
-            return sum(clip is not None for clip in clips) <= 1
-
-        arguments = {"optimizer": self.object("optimizers", name, table.EVERY | options, rule, ("learning_rate",))}
+        arguments = {"optimizer": self.optimizer(list(table.OPTIMIZERS))}
         arguments["loss"] = losses if len(outputs) > 1 else losses[0]
         if any(metrics):
             arguments["weighted_metrics" if self.chance(0.3) else "metrics"] = (
@@ -283,6 +281,16 @@ class Writer:
             weights = [self.choose([0.5, 1.0, 2.0]) for _ in outputs]
             arguments["loss_weights"] = weights if len(outputs) > 1 else weights[0]
         return f"model.{call_of('compile', arguments)}"
+
+    def optimizer(self, names):
+        """One of the optimizers of these names."""
+
+        def rule(o, _):
+            clips = [o.get("clipnorm"), o.get("clipvalue"), o.get("global_clipnorm")]
+            return sum(clip is not None for clip in clips) <= 1
+
+        name = self.choose(names)
+        return self.object("optimizers", name, table.optimizer_options(name), rule, ("learning_rate",))
 
     # ------------------------------------------------------------------------------------------- the text
 

@@ -612,7 +612,16 @@ OPTIMIZERS = {
         "momentum": [0.9], "ns_steps": [3], "nesterov": [False], "rms_rate": [0.3], "exclude_embeddings": [False],
         "exclude_layers": [["dense"]], "muon_a muon_b muon_c": [(3.0, -4.0, 1.5)],
     },
+    "MultiOptimizer": {"optimizer_map": [One("optimizer maps")], "loss_scale_factor": [16.0]},
 }  # fmt: skip
+PATTERNS = [".*kernel", ".*(bias|beta)", "[^/]*"]  # keys of an OptimizerMap
+
+
+def optimizer_options(name):
+    """All options of an optimizer; one that is made of others has only its own."""
+    return OPTIMIZERS[name] if name == "MultiOptimizer" else EVERY | OPTIMIZERS[name]
+
+
 SCHEDULES = {
     "ExponentialDecay": {"initial_learning_rate": [0.05], "decay_steps": [2], "decay_rate": [0.5], "staircase": [True]},
     "InverseTimeDecay": {"initial_learning_rate": [0.05], "decay_steps": [2], "decay_rate": [0.5], "staircase": [True]},
@@ -656,7 +665,10 @@ LEFT_OUT = {
           "Mean": "of values, not of targets and outputs",
           "Sum": "of values, not of targets and outputs",
     },
-    "optimizers": {"Optimizer": "abstract", "ScheduleFreeAdamW": "not drawn yet: younger than the table"},
+    "optimizers": {
+        "Optimizer": "abstract", "ScheduleFreeAdamW": "not drawn yet: younger than the table",
+        "OptimizerMap": "drawn within MultiOptimizer",
+    },
     "schedules": {"LearningRateSchedule": "abstract"},
     "initializers": {"Initializer": "abstract", "RandomInitializer": "abstract"},
     "regularizers": {"Regularizer": "abstract"},

@@ -11,7 +11,7 @@ FAMILIES = {
     "layers": [(row.name, row.options) for row in table.LAYERS] + [(row.name, row.options) for row in table.CELLS],
     "losses": [(row.name, row.options) for row in table.LOSSES],
     "metrics": [(row.name, row.options) for row in table.METRICS],
-    "optimizers": [(name, options | table.EVERY) for name, options in table.OPTIMIZERS.items()],
+    "optimizers": [(name, table.optimizer_options(name)) for name in table.OPTIMIZERS],
     "optimizers.schedules": list(table.SCHEDULES.items()),
     "initializers": [(part.name, part.options) for part in table.INITIALIZERS],
     "regularizers": [(part.name, part.options) for part in table.REGULARIZERS],

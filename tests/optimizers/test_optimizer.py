@@ -11,7 +11,8 @@ from fastnn.graph.program import Program
 from fastnn.optimizers import SGD, Adam, Optimizer, schedules
 from fastnn.variable import Variable
 
-CLASSES = sorted(set(optimizers.__all__) - {"Optimizer", "deserialize", "get", "schedules", "serialize"})
+OTHERS = {"MultiOptimizer", "Optimizer", "OptimizerMap", "deserialize", "get", "schedules", "serialize"}
+CLASSES = sorted(set(optimizers.__all__) - OTHERS)
 
 
 class KerasStyle(Optimizer):
