@@ -11,6 +11,7 @@ from fastnn.engine.eager import EagerProgram, EagerTensor
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Arithmetic, current_program
 from fastnn.ops.shape import leaf
+from fastnn.tree import map_structure
 from fastnn.variable import Variable
 
 _numbers = itertools.count()
@@ -62,7 +63,7 @@ def _differentiate(program, fn, argnums, has_aux, args, kwargs):
     args, several = list(args), isinstance(argnums, (tuple, list))
     leaves, chosen = [], [_position(i, args) for i in (argnums if several else (argnums,))]
     for i in chosen:
-        args[i] = _map(lambda value: _as_leaf(program, value, leaves), args[i])
+        args[i] = map_structure(lambda value: _as_leaf(program, value, leaves), args[i])
     result = fn(*args, **kwargs)
     value, aux = _split(result) if has_aux else (result, None)
     value = program.tensor(value)
@@ -74,7 +75,7 @@ def _differentiate(program, fn, argnums, has_aux, args, kwargs):
     found = gradients(value, leaves)
     _warn_of_idle_variables(args, chosen, found)
     found = iter(_present(program, g, t) for g, t in zip(found, leaves, strict=True))
-    grads = [_map(lambda _: next(found), args[i]) for i in chosen]
+    grads = [map_structure(lambda _: next(found), args[i]) for i in chosen]
     return (value, aux) if has_aux else value, tuple(grads) if several else grads[0]
 
 
@@ -113,7 +114,7 @@ def _floats(value):
 def _warn_of_idle_variables(args, chosen, found):
     leaves = []
     for i in chosen:
-        _map(leaves.append, args[i])
+        map_structure(leaves.append, args[i])
     idle = [v.path for v, g in zip(leaves, found, strict=True) if g is None and isinstance(v, Variable)]
     if idle:
         warnings.warn(
@@ -126,16 +127,5 @@ def _present(program, gradient, tensor):
     return program.constant(np.zeros(tensor.shape, tensor.dtype)) if gradient is None else gradient
 
 
-def _map(function, value):
-    """The function applied to every leaf of nested lists, tuples and dicts."""
-    if isinstance(value, dict):
-        return {k: _map(function, v) for k, v in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(_map(function, v) for v in value))
-    if isinstance(value, (list, tuple)):
-        return type(value)(_map(function, v) for v in value)
-    return function(value)
-
-
 def _numbers_of(value):
-    return _map(lambda v: v.value[()] if isinstance(v, EagerTensor) else v, value)
+    return map_structure(lambda v: v.value[()] if isinstance(v, EagerTensor) else v, value)

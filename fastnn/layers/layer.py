@@ -19,7 +19,7 @@ _context = threading.local()  # .training: what the outermost call said
 _PLAIN = frozenset((type(None), bool, int, float, str, Variable))  # types that hold no layers and no metrics
 _NOT_HELD = frozenset((  # attributes in which layers and metrics are no part of the layer, or never are
     "_arguments", "_nested_in", "loss_tracker", "_compile_metrics", "_inbound_nodes", "_own_trainable", "_own_frozen",
-    "_losses", "_build_shapes", "_programs",
+    "_losses", "_build_shapes", "_programs", "_compile_config",
 ))  # fmt: skip
 
 

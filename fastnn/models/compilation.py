@@ -169,19 +169,19 @@ class Compilation(Layer):
 
     def _results_after(self, executable):
         """The results after a run: what the step returned, or those of the metrics."""
-        logs = executable.program.logs
-        return self.get_metrics_result() if logs is None else {name: plain(v.value) for name, v in logs.items()}
+        return self._reader(executable)()
 
     def _reader(self, executable):
-        """A function that does what `_results_after` does, made once for many runs of a traced program."""
-        program = executable.program
+        """A function that gives `_results_after`, made once for many runs."""
+        program = executable.program  # none yet where a step computes at once
         quotients = self._quotients() if program is not None and program.logs is None else None
-        if quotients is None:
-            return functools.partial(self._results_after, executable)
 
         def read():
-            with np.errstate(all="ignore"):
-                return {name: float(a.value / b.value) if b.value else 0.0 for name, (a, b) in quotients.items()}
+            if quotients is not None:
+                with np.errstate(all="ignore"):
+                    return {name: float(a.value / b.value) if b.value else 0.0 for name, (a, b) in quotients.items()}
+            logs = executable.program.logs
+            return self.get_metrics_result() if logs is None else {name: plain(v.value) for name, v in logs.items()}
 
         return read
 
