@@ -159,9 +159,9 @@ class EinsumDense(WeightedLayer):
 
     def build(self, input_shape):
         """The kernel has the sizes of its letters: from the input, or else from output_shape."""
-        match = re.fullmatch(r"(.*),(.*)->(.*)", self.equation.replace(" ", ""))
+        match = re.fullmatch(r"([^,>]*),([^,>]*)->([^,>]*)", self.equation.replace(" ", ""))
         if match is None:
-            raise ValueError(f"{self}: equation must look like 'abc,cd->abd', received {self.equation!r}")
+            raise ValueError(f"{self}: equation must look like 'abc,cd->abd', received {self.equation!r:.100}")
         source, kernel, target = match.groups()
         sizes = _sizes_from_the_back(source, input_shape)
         sizes |= {k: n for k, n in _sizes_from_the_back(target, self.partial_output_shape).items() if n is not None}

@@ -8,10 +8,10 @@ from fastnn.ops.shape import reshape, tensor_like, transpose
 
 def _axes(side, pattern):
     """[["b"], ["h", "w"], ["c"]] for "b (h w) c"."""
-    if not re.fullmatch(r"\s*((\w+|\(\s*(\w+\s*)*\))\s*)*", side):
+    groups = re.findall(r"\(([\w\s]*)\)|(\w+)|(\S)", side)
+    if any(other for _, _, other in groups):
         raise ValueError(f"rearrange: the pattern {pattern!r} cannot be read: names, and names in parentheses")
-    groups = re.findall(r"\(([^)]*)\)|(\w+)", side)
-    return [inside.split() if not name else [name] for inside, name in groups]
+    return [inside.split() if not name else [name] for inside, name, _ in groups]
 
 
 def rearrange(tensor, pattern, **axes_lengths):

@@ -4,7 +4,7 @@ import re
 from collections.abc import MutableMapping
 
 from fastnn.optimizers.optimizer import Optimizer
-from fastnn.saving import registry
+from fastnn.saving import patterns, registry
 
 
 @registry.register("optimizer")
@@ -68,7 +68,8 @@ class OptimizerMap(MutableMapping):
         return self[variable.path]
 
     def get_config(self):
-        """The arguments of the constructor."""
+        """The arguments of the constructor; ValueError for keys that a file may not hold."""
+        patterns.from_file(self, "OptimizerMap")
         return {
             "default_optimizer": registry.serialize(self._default_optimizer),
             "optimizer_map": registry.serialize(self._optimizer_map),
@@ -82,7 +83,8 @@ class OptimizerMap(MutableMapping):
             key: registry.deserialize(value, "optimizer", custom_objects)
             for key, value in config["optimizer_map"].items()
         }
-        return cls(default, optimizers)
+        keys = patterns.from_file(optimizers, "OptimizerMap")
+        return cls(default, dict(zip(keys, optimizers.values(), strict=True)))
 
 
 @registry.register("optimizer")
@@ -217,7 +219,7 @@ class MultiOptimizer(Optimizer):
 
 def _matches(pattern, path):
     try:
-        return re.fullmatch(pattern, path)
+        return patterns.fullmatch(pattern, path)
     except re.error as error:
         raise ValueError(f"OptimizerMap: the key {pattern!r} is not a regular expression: {error}") from error
 

@@ -1,10 +1,8 @@
 """Muon: matrices move by the orthogonal part of their momentum (K. Jordan, 2024; arXiv 2502.16982)."""
 
-import re
-
 from fastnn import ops
 from fastnn.optimizers.optimizer import Optimizer, moving_average
-from fastnn.saving import registry
+from fastnn.saving import patterns, registry
 
 
 @registry.register("optimizer")
@@ -72,7 +70,7 @@ class Muon(Optimizer):
 
     def _uses_adam(self, variable):
         excluded = self.exclude_embeddings and "embedding" in variable.path.lower()
-        named = any(re.search(pattern, variable.path) for pattern in self.exclude_layers)
+        named = any(patterns.search(pattern, variable.path) for pattern in self.exclude_layers)
         return len(variable.shape) != 2 or excluded or named
 
     def _weight_decay_of(self, variable):
@@ -112,9 +110,16 @@ class Muon(Optimizer):
         self.assign_sub(variable, momentum * alpha / (ops.sqrt(velocity) + self.epsilon))
 
     def get_config(self):
-        """The arguments of the constructor."""
+        """The arguments of the constructor; ValueError for patterns that a file may not hold."""
+        patterns.from_file(self.exclude_layers, "Muon: exclude_layers")
         names = (
             "adam_beta_1", "adam_beta_2", "epsilon", "exclude_layers", "muon_a", "muon_b", "muon_c", "adam_lr_ratio",
             "momentum", "ns_steps", "nesterov", "exclude_embeddings", "adam_weight_decay", "rms_rate",
         )  # fmt: skip
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """An optimiser from what `get_config` gave."""
+        excluded = patterns.from_file(config.get("exclude_layers") or (), "Muon: exclude_layers")
+        return super().from_config({**config, "exclude_layers": excluded}, custom_objects)

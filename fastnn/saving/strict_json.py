@@ -12,7 +12,8 @@ MAX_STRING = 10_000
 MAX_OBJECTS = 15_000  # dicts with a class_name: some 2,500 layers, built in a second
 MAX_INTEGER = 1 << 64
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# The last string may lack its end: without a match there, the search would begin again at each quote in it.
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 
 

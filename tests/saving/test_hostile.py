@@ -145,6 +145,15 @@ def config_cases(config):
         "registered_name": None,
     }
     yield "metric bomb", changed(config, ("compile_config", "metrics"), [metric])
+    for name, pattern in {"repeats": "(.*)*x", "choices": "(.|.)*x", "polynomial": ".*" * 500 + "x"}.items():
+        adam = keras_object("keras.optimizers", "Adam")
+        by_path = {"default_optimizer": adam, "optimizer_map": {pattern: adam}}
+        by_path = keras_object("keras.optimizers", "OptimizerMap", **by_path)
+        for kind, optimizer in (
+            ("map", keras_object("keras.optimizers", "MultiOptimizer", optimizer_map=by_path)),
+            ("muon", keras_object("keras.optimizers", "Muon", exclude_layers=[pattern])),
+        ):
+            yield f"pattern of {kind}, {name} as optimizer", changed(config, ("compile_config", "optimizer"), optimizer)
     yield from dead_operations()
 
 
@@ -161,6 +170,7 @@ def dead_operations():
         ("OneHot", {"num_classes": 10**9}, [tensor]),
         ("Repeat", {"repeats": 10**10}, [tensor]),
         ("Tile", {"repeats": [10**5, 10**8]}, [tensor]),
+        ("Rearrange", {"pattern": "a" * 60 + "! -> b"}, [tensor]),
     ):
         entry = {**keras_object("keras.src.ops.numpy", name, name="dead", **settings), "name": "dead"}
         entry["inbound_nodes"] = [{"args": args, "kwargs": {}}]
@@ -181,6 +191,7 @@ def json_cases():
     yield "nan", b'{"class_name": "Sequential", "config": {"layers": [], "x": NaN}}'
     yield "twice", b'{"class_name": "Sequential", "class_name": "Sequential", "config": {}}'
     yield "deep", b'{"a":' * 100_000
+    yield "quotes without an end", b'{"a": "' + b'\\"' * 1_000_000
     yield "digits", b'{"a": ' + b"7" * 5000 + b"}"
     yield "list", b"[]"
     yield "empty", b""
