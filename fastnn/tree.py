@@ -5,6 +5,7 @@ Everything else is a leaf, None too. A dict is walked in the order of its sorted
 
 import warnings
 from collections import OrderedDict, defaultdict, deque
+from numbers import Integral
 
 __all__ = [
     "MAP_TO_NONE",
@@ -186,7 +187,7 @@ def lists_to_tuples(structure):
 
 def map_shape_structure(func, structure):
     """As `map_structure`, with shapes as leaves: lists and tuples that hold nothing but integers and None."""
-    if isinstance(structure, (list, tuple)) and all(n is None or isinstance(n, int) for n in structure):
+    if isinstance(structure, (list, tuple)) and all(n is None or isinstance(n, Integral) for n in structure):
         return func(structure)
     if not is_nested(structure):
         return func(structure)

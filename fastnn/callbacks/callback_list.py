@@ -3,6 +3,7 @@
 from fastnn.callbacks.callback import Callback, is_idle
 from fastnn.callbacks.history import History
 from fastnn.callbacks.progbar_logger import ProgbarLogger
+from fastnn.tree import flatten
 
 _BATCHES = {
     "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
@@ -30,7 +31,7 @@ class CallbackList(Callback):
     """
 
     def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
-        self.callbacks = list(_flatten(callbacks))
+        self.callbacks = [_checked(callback) for callback in flatten(callbacks) if callback is not None]
         self.history = self._find_or_add(History, add_history)
         self.progbar = self._find_or_add(ProgbarLogger, add_progbar)
         if model is not None:
@@ -84,16 +85,11 @@ class CallbackList(Callback):
             getattr(callback, hook)(*place, logs)
 
 
-def _flatten(callbacks):
-    if isinstance(callbacks, (list, tuple)):
-        for callback in callbacks:
-            yield from _flatten(callback)
-    elif isinstance(callbacks, type) or not (callbacks is None or hasattr(callbacks, "set_model")):
-        name = callbacks.__name__ if isinstance(callbacks, type) else "EarlyStopping"
-        repair = f"write {name}()"
-        raise TypeError(f"callbacks: expected objects, received {callbacks!r}: {repair}")
-    elif callbacks is not None:
-        yield callbacks
+def _checked(callback):
+    if isinstance(callback, type) or not hasattr(callback, "set_model"):
+        name = callback.__name__ if isinstance(callback, type) else "EarlyStopping"
+        raise TypeError(f"callbacks: expected objects, received {callback!r}: write {name}()")
+    return callback
 
 
 def plain_logs(logs):

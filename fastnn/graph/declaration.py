@@ -12,28 +12,13 @@ import inspect
 from fastnn import config
 from fastnn.graph.program import Program, Tensor
 from fastnn.naming import unique_name
+from fastnn.tree import flatten, map_structure
 
 UNKNOWN = (128, 256)  # sizes tried for None: an axis that differs between the two is unknown too
 
 AT_ONCE = {"convert_to_numpy", "dtype", "is_tensor", "shape"}  # functions of what a tensor is, not of its numbers
 
 History = collections.namedtuple("History", ["operation", "node_index", "tensor_index"])
-
-
-def map_structure(function, value):
-    """The function applied to every leaf of nested lists, tuples and dicts."""
-    if isinstance(value, (list, tuple)):
-        return type(value)([map_structure(function, v) for v in value])
-    if isinstance(value, dict):
-        return {k: map_structure(function, v) for k, v in value.items()}
-    return function(value)
-
-
-def leaves(value):
-    """The leaves of nested lists, tuples and dicts."""
-    found = []
-    map_structure(found.append, value)
-    return found
 
 
 def is_declared(value):
@@ -71,7 +56,7 @@ class Node:
     @property
     def inputs(self):
         """The declared tensors among the arguments."""
-        return [t for t in leaves((self.args, self.kwargs)) if is_declared(t)]
+        return [t for t in flatten((self.args, self.kwargs)) if is_declared(t)]
 
 
 def node_of(tensor):
@@ -86,7 +71,7 @@ def is_keras_tensor(x):
 
 def get_source_inputs(tensor):
     """The tensors of `Input` that a declared tensor, or one of a structure of them, depends on."""
-    found, seen, stack = [], set(), list(reversed(leaves(tensor)))
+    found, seen, stack = [], set(), list(reversed(flatten(tensor)))
     while stack:
         current = stack.pop()
         if not is_keras_tensor(current):
@@ -98,7 +83,7 @@ def get_source_inputs(tensor):
             continue
         seen.add(id(node))
         if not node.inputs:
-            found += leaves(node.outputs)
+            found += flatten(node.outputs)
         stack += reversed(node.inputs)
     return found
 
@@ -118,9 +103,9 @@ def record(operation, args, kwargs):
 def inferred(operation, args, kwargs):
     """Shapes and dtypes of what a call gives, with None where a size follows from an unknown one."""
     first = _traced(operation, args, kwargs, UNKNOWN[0])
-    if all(None not in t.shape for t in leaves((args, kwargs)) if is_declared(t)):
+    if all(None not in t.shape for t in flatten((args, kwargs)) if is_declared(t)):
         return map_structure(lambda t: _merged(t, t), first)
-    second = iter(leaves(_traced(operation, args, kwargs, UNKNOWN[1])))
+    second = iter(flatten(_traced(operation, args, kwargs, UNKNOWN[1])))
     return map_structure(lambda t: _merged(t, next(second)), first)
 
 
@@ -204,13 +189,6 @@ def record_calls(names):
             names[name] = recordable(value)
 
 
-def _by_key(structure):
-    """The structure with its dicts in the order of their keys, in which Keras goes through them."""
-    if isinstance(structure, dict):
-        return {key: _by_key(structure[key]) for key in sorted(structure)}
-    return type(structure)(map(_by_key, structure)) if isinstance(structure, (list, tuple)) else structure
-
-
 class Graph:
     """What lies between the inputs and outputs of a model.
 
@@ -228,13 +206,13 @@ class Graph:
 
     def __init__(self, inputs, outputs):
         for what, structure in (("inputs", inputs), ("outputs", outputs)):
-            for tensor in leaves(structure):
+            for tensor in flatten(structure):
                 if not isinstance(tensor, Tensor) or tensor.kind != "declared":
                     raise ValueError(
                         f"Model: {what} must be tensors that begin with Input(...), received {tensor!r:.80}"
                     )
         self.inputs, self.outputs = inputs, outputs
-        if len(set(map(id, leaves(inputs)))) != len(leaves(inputs)):
+        if len(set(map(id, flatten(inputs)))) != len(flatten(inputs)):
             raise ValueError("Model: the same tensor stands twice among the inputs")
         self.nodes, order = self._walk()
         self.operations = self._arranged(order)
@@ -244,9 +222,9 @@ class Graph:
 
     def _walk(self):
         """(nodes in running order, operations as first seen from the outputs)."""
-        stops = {id(t) for t in leaves(self.inputs)}
+        stops = {id(t) for t in flatten(self.inputs)}
         done, nodes, order = set(), [], {}
-        stack = [(t, False) for t in reversed(leaves(_by_key(self.outputs)))]
+        stack = [(t, False) for t in reversed(flatten(self.outputs))]
         while stack:
             tensor, finished = stack.pop()
             node = node_of(tensor)
@@ -263,7 +241,7 @@ class Graph:
                 )
             stack.append((tensor, True))
             stack += [(t, False) for t in reversed(node.inputs)]
-        for tensor in leaves(self.inputs):  # those that no output depends on
+        for tensor in flatten(self.inputs):  # those that no output depends on
             if id(node_of(tensor)) not in done and not node_of(tensor).inputs:
                 order.setdefault(id(node_of(tensor).operation), -1)
                 nodes.append(node_of(tensor))
@@ -289,7 +267,7 @@ class Graph:
         given : list
             A tensor or declared tensor for each input, in the order of the leaves of `inputs`.
         """
-        values = {id(t): v for t, v in zip(leaves(self.inputs), given, strict=True)}
+        values = {id(t): v for t, v in zip(flatten(self.inputs), given, strict=True)}
 
         def value_of(leaf):
             return values[id(leaf)] if isinstance(leaf, Tensor) and leaf.kind == "declared" else leaf
@@ -298,6 +276,6 @@ class Graph:
             if not node.inputs:
                 continue
             results = node.operation(*map_structure(value_of, node.args), **map_structure(value_of, node.kwargs))
-            for tensor, result in zip(leaves(node.outputs), leaves(results), strict=True):
+            for tensor, result in zip(flatten(node.outputs), flatten(results), strict=True):
                 values.setdefault(id(tensor), result)
         return map_structure(value_of, self.outputs)

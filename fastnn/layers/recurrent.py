@@ -8,7 +8,7 @@ recurrent dropout in training, with `unroll` and for cells of users, a traced pr
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from fastnn import ops
+from fastnn import ops, tree
 from fastnn.layers.layer import Layer
 from fastnn.layers.recurrent_cells import (
     CONSTRAINTS,
@@ -92,21 +92,13 @@ def _initial_state(cell, batch):
     return [ops.zeros((batch, *(n if isinstance(n, (list, tuple)) else (n,)))) for n in sizes]
 
 
-def _leaves(states):
-    """States one after the other; they may be nested lists."""
-    return [leaf for state in states for leaf in (_leaves(state) if isinstance(state, (list, tuple)) else [state])]
-
-
-def _packed_like(states, leaves):
-    """The leaves, nested as the states are."""
-    return [_packed_like(s, leaves) if isinstance(s, (list, tuple)) else next(leaves) for s in states]
-
-
 def _where(keep, new, old):
-    """New states where the element is present, the old ones elsewhere; states may be nested lists."""
-    if isinstance(new, (list, tuple)):
-        return [_where(keep, n, o) for n, o in zip(new, old, strict=True)]
-    return ops.where(ops.reshape(keep, (*keep.shape, *(1,) * (len(new.shape) - len(keep.shape)))), new, old)
+    """New states, of any nesting, where the element is present, the old ones elsewhere."""
+
+    def chosen(n, o):
+        return ops.where(ops.reshape(keep, (*keep.shape, *(1,) * (len(n.shape) - len(keep.shape)))), n, o)
+
+    return tree.pack_sequence_as(new, map(chosen, tree.flatten(new), tree.flatten(old)))
 
 
 @registry.register("layer")
@@ -132,6 +124,8 @@ class RNN(Layer):
         Outputs of masked elements are zeros instead of the previous output.
     """
 
+    _untracked = Layer._untracked | {"states"}  # as in Keras, no weights
+
     def __init__(
         self, cell, return_sequences=False, return_state=False, go_backwards=False, stateful=False, unroll=False,
         zero_output_for_mask=False, **kwargs,
@@ -150,7 +144,7 @@ class RNN(Layer):
         if self.stateful:
             if input_shape[0] is None:
                 raise ValueError(f"{self}: a stateful layer keeps a state for each row: give Input(batch_size=...)")
-            zeros = _leaves(_initial_state(self.cell, input_shape[0]))
+            zeros = tree.flatten(_initial_state(self.cell, input_shape[0]))
             self.states = [Variable(state, dtype=self.dtype, trainable=False, name="rnn_state") for state in zeros]
 
     def reset_state(self):
@@ -173,7 +167,7 @@ class RNN(Layer):
             )  # fmt: skip
         if initial_state is None:
             states = _initial_state(self.cell, rows)
-            states = _packed_like(states, iter(self.states)) if self.states else states
+            states = tree.pack_sequence_as(states, self.states) if self.states else states
         else:
             states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
         steps = self.cell.project(sequences, training) if isinstance(self.cell, Cell) else sequences
@@ -181,7 +175,7 @@ class RNN(Layer):
             result, states = self._at_once(steps, states, mask, started=bool(initial_state or self.states))
         else:
             result, states = self._step_by_step(steps, states, mask, training)
-        for kept, state in zip(self.states or [], _leaves(states), strict=False):
+        for kept, state in zip(self.states or [], tree.flatten(states), strict=False):
             kept.assign(state)
         return [result, *states] if self.return_state else result
 

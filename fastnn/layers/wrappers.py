@@ -1,7 +1,8 @@
 """Layers around another layer."""
 
 from fastnn import ops
-from fastnn.layers.layer import Layer, call_signature
+from fastnn.layers.calling import call_signature
+from fastnn.layers.layer import Layer
 from fastnn.saving import registry
 
 

@@ -31,6 +31,8 @@ NOBODY = CallbackList()  # follows single batches: nobody to tell
 class Compilation(Layer):
     """The part of `Model` that knows how it is trained."""
 
+    _untracked = Layer._untracked | {"loss_tracker", "_compile_metrics", "_compile_config", "_programs"}
+
     def _start_training_state(self):
         self.optimizer = self.objective = None
         self.stop_training = False

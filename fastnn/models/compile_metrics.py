@@ -3,6 +3,7 @@
 from fastnn import metrics as metric_table
 from fastnn.models.objective import Outputs, serialized, targets_in_order
 from fastnn.saving import registry
+from fastnn.tree import flatten
 
 
 class CompileMetrics(metric_table.Metric):
@@ -67,18 +68,13 @@ def _by_output(given, outputs, what):
     if not given:
         return [[] for _ in range(len(outputs))]
     if len(outputs) == 1:
-        return [flatten_metrics(given)]
-    return [flatten_metrics([own]) if own is not None else [] for own in outputs.spread(given, what)]
+        return [_metrics_in(given)]
+    return [_metrics_in(own) for own in outputs.spread(given, what)]
 
 
-def flatten_metrics(metrics):
+def _metrics_in(metrics):
     """A flat list of metrics from nested lists or dicts."""
-    values = metrics.values() if isinstance(metrics, dict) else metrics
-    result = []
-    for value in values:
-        if value is not None:
-            result += flatten_metrics(value) if isinstance(value, (list, tuple, dict)) else [value]
-    return result
+    return [metric for metric in flatten(metrics) if metric is not None]
 
 
 def _fresh_name(prefix, name, weighted, taken):

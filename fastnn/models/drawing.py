@@ -2,8 +2,9 @@
 
 import os
 
-from fastnn.graph.declaration import is_keras_tensor, leaves
+from fastnn.graph.declaration import is_keras_tensor
 from fastnn.layers.layer import Layer
+from fastnn.tree import flatten
 
 _ADVICE = "install it with `pip install pydot`, and Graphviz from https://graphviz.org"
 
@@ -47,7 +48,7 @@ def _label(
 ):  # fmt: skip
     kind = type(operation).__name__ if isinstance(operation, Layer) else operation.function.__name__
     lines = [f"{operation.name} ({kind})" if show_layer_names else kind]
-    outputs = [t for t in leaves(_outputs(operation)) if is_keras_tensor(t)]
+    outputs = [t for t in flatten(_outputs(operation)) if is_keras_tensor(t)]
     activation = getattr(operation, "activation", None)
     if show_layer_activations and activation is not None:
         lines.append(f"activation: {getattr(activation, '__name__', type(activation).__name__)}")

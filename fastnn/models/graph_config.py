@@ -3,11 +3,12 @@
 import inspect
 
 from fastnn import ops
-from fastnn.graph.declaration import Operation, is_declared, leaves, map_structure, node_of
+from fastnn.graph.declaration import Operation, is_declared, node_of
 from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
 from fastnn.saving import budget, registry
 from fastnn.saving.errors import ModelFormatError
+from fastnn.tree import flatten, map_structure, traverse
 
 _OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
 _IN_CORE = (
@@ -66,7 +67,7 @@ def graph_config(graph):
 
 def _number(node):
     """The how-manyth call of its operation a node is."""
-    return leaves(node.outputs)[0].data.node_index
+    return flatten(node.outputs)[0].data.node_index
 
 
 def _places(graph):
@@ -183,13 +184,16 @@ def graph_from_config(config, make=None, custom_objects=None):
             raise ModelFormatError(f"the layer {left[0][0]!r:.100} is called on tensors that no layer makes")
         waiting = left
 
-    def find(place):
-        name, index, tensor_index = place
+    def found(value):
+        """The tensor of a place in the file; None for a list or dict of such."""
+        if not (isinstance(value, (list, tuple)) and len(value) == 3 and isinstance(value[0], str)):
+            return None
+        name, index, tensor_index = place = value
         if (name, index - first.get(name, 0), tensor_index) not in known:
             raise ModelFormatError(f"no layer makes the tensor {place!r:.100}")
         return known[name, index - first[name], tensor_index]
 
-    return tuple(_map_places(find, config[key]) for key in ("input_layers", "output_layers"))
+    return tuple(traverse(found, config[key]) for key in ("input_layers", "output_layers"))
 
 
 def _operation(entry, make, custom_objects):
@@ -200,7 +204,7 @@ def _operation(entry, make, custom_objects):
             raise ModelFormatError(f"Unknown operation {name!r:.100}")
         no_settings = {"name", "dtype"} - set(inspect.signature(function).parameters)
         settings = {k: v for k, v in entry["config"].items() if k not in no_settings}
-        for number in filter(_is_count, leaves(settings)):  # a size, or how often something is done
+        for number in filter(_is_count, flatten(settings)):  # a size, or how often something is done
             if name in _LOOPS and abs(number) > 1000:
                 raise ModelFormatError(f"{name} of {number} turns is refused: at most 1000")
             budget.charge((abs(number),))
@@ -224,20 +228,26 @@ def _called(name, index, operation, call, known):
         kwargs.pop("training", None)
         if isinstance(call.get(_TRAINING), bool):
             kwargs["training"] = call[_TRAINING]
-        if not any(mask is not None for mask in leaves(kwargs.get("mask"))):
+        if not any(mask is not None for mask in flatten(kwargs.get("mask"))):
             kwargs.pop("mask", None)
         outputs = operation(*args, **kwargs)
-        for i, tensor in enumerate(leaves(outputs)):
+        for i, tensor in enumerate(flatten(outputs)):
             known[name, index, i] = tensor
     return True
 
 
-def _places_in(value):
-    if isinstance(value, dict):
-        if value.get("class_name") == "__keras_tensor__":
-            return [tuple(value["config"]["keras_history"])]
-        return [place for inner in value.values() for place in _places_in(inner)]
-    return [place for inner in value for place in _places_in(inner)] if isinstance(value, (list, tuple)) else []
+def _places_in(call):
+    """The places of the tensors in the arguments of a call, as a file has them."""
+    places = []
+
+    def look(part):
+        if isinstance(part, dict) and part.get("class_name") == "__keras_tensor__":
+            places.append(tuple(part["config"]["keras_history"]))
+            return part
+        return None
+
+    traverse(look, call)
+    return places
 
 
 def _with_tensors(value, known):
@@ -256,11 +266,3 @@ def _with_tensors(value, known):
         inner = [_with_tensors(v, known) for v in value]
         return tuple(inner) if any(v is Ellipsis or isinstance(v, slice) for v in inner) else inner
     return value
-
-
-def _map_places(function, value):
-    if isinstance(value, dict):
-        return {k: _map_places(function, v) for k, v in value.items()}
-    if len(value) == 3 and isinstance(value[0], str):
-        return function(value)
-    return [_map_places(function, v) for v in value]

@@ -6,9 +6,10 @@ from fastnn.data.arrays import Batches
 from fastnn.engine.profile import ProgramTable
 from fastnn.engine.reference import ReferenceProgram
 from fastnn.graph.program import Program
-from fastnn.layers.layer import Layer, _map_shape
+from fastnn.layers.layer import Layer
 from fastnn.models import tracing
 from fastnn.models.summary import summary_text
+from fastnn.tree import map_shape_structure
 
 
 class Inspection(Layer):
@@ -37,7 +38,7 @@ class Inspection(Layer):
     def flops_by_layer(self, input_shape):
         """Arithmetic operations of a forward pass of one sample, by the name of the layer."""
         with Program() as program:
-            self(_map_shape(lambda shape: program.input((1, *shape[1:]), self.input_dtype()), input_shape))
+            self(map_shape_structure(lambda shape: program.input((1, *shape[1:]), self.input_dtype()), input_shape))
         counts = {}
         for instruction in program.instructions:
             counts[instruction.scope] = counts.get(instruction.scope, 0) + instruction.primitive.flops(instruction)
@@ -53,7 +54,7 @@ class Inspection(Layer):
         """Arrays of zeros with the right shapes for a program of some kind."""
         if not self.built:
             raise ValueError(f"{self}: program() before the model is built: give it an Input, or call it on data once")
-        x = _map_shape(lambda shape: np.zeros((batch_size, *shape[1:]), np.float32), self._build_shapes)
+        x = map_shape_structure(lambda shape: np.zeros((batch_size, *shape[1:]), np.float32), self._build_shapes)
         given = Batches(x, None, None, batch_size)
         if kind == "predict":
             return given

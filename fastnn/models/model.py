@@ -4,14 +4,15 @@ import inspect
 
 import numpy as np
 
-from fastnn.graph.declaration import Graph, is_declared, leaves, map_structure, program_dtype
+from fastnn.graph.declaration import Graph, is_declared, program_dtype
 from fastnn.graph.masks import carrying
 from fastnn.graph.program import Tensor, current_program, eager
 from fastnn.layers.core import InputLayer
-from fastnn.layers.layer import Layer, _as_shape
+from fastnn.layers.layer import Layer
 from fastnn.models.inspection import Inspection
 from fastnn.models.training import Training
 from fastnn.saving import registry
+from fastnn.tree import flatten, map_shape_structure, map_structure
 
 
 @registry.register("model")
@@ -71,12 +72,12 @@ class Model(Training, Inspection):
     @property
     def inputs(self):
         """The declared inputs as a list."""
-        return leaves(self._declared_graph("inputs").inputs)
+        return flatten(self._declared_graph("inputs").inputs)
 
     @property
     def outputs(self):
         """The declared outputs as a list."""
-        return leaves(self._declared_graph("outputs").outputs)
+        return flatten(self._declared_graph("outputs").outputs)
 
     @property
     def input(self):
@@ -104,7 +105,7 @@ class Model(Training, Inspection):
             raise NotImplementedError(f"{type(self).__name__} defines no call()")
         given = self._in_order(inputs)
         if mask is not None:
-            given = [carrying(x, m) for x, m in zip(given, leaves(mask), strict=True)]
+            given = [carrying(x, m) for x, m in zip(given, flatten(mask), strict=True)]
         return self._graph.run([_checked(t, value) for t, value in zip(self.inputs, given, strict=True)])
 
     def compute_mask(self, inputs, mask=None):
@@ -114,11 +115,11 @@ class Model(Training, Inspection):
         """The values for the inputs in their order: a dict by name, else by position."""
         expected, tensors = self._graph.inputs, self.inputs
         if isinstance(structure, dict):
-            names = list(expected) if isinstance(expected, dict) else [t.name for t in tensors]
+            names = sorted(expected) if isinstance(expected, dict) else [t.name for t in tensors]
             if missing := [name for name in names if name not in structure]:
                 raise ValueError(f"{self}: the inputs {missing} are missing, received {list(structure)}")
-            return leaves([structure[name] for name in names])
-        given = leaves(structure)
+            return flatten([structure[name] for name in names])
+        given = flatten(structure)
         if len(given) != len(tensors):
             raise ValueError(f"{self}: expected {len(tensors)} inputs, received {len(given)}")
         return given
@@ -129,7 +130,7 @@ class Model(Training, Inspection):
             return [self.input_dtype()] * count
         if isinstance(structure, dict):
             expected = self._graph.inputs
-            names = list(expected) if isinstance(expected, dict) else [t.name for t in self.inputs]
+            names = sorted(expected) if isinstance(expected, dict) else [t.name for t in self.inputs]
             by_name = dict(zip(names, self.inputs, strict=False))
             return [program_dtype(by_name[k].dtype) if k in by_name else None for k in structure]
         found = [program_dtype(t.dtype) for t in self.inputs]
@@ -164,13 +165,12 @@ class Model(Training, Inspection):
         """Make all weights by tracing the model once; sizes of None become 1."""
         from fastnn.engine.eager import EagerProgram
         from fastnn.graph.program import Program
-        from fastnn.layers.layer import _map_shape
 
         zeros = []
-        shapes = _map_shape(lambda s: tuple(1 if n is None else n for n in s), input_shape)
-        _map_shape(lambda s: zeros.append(np.zeros(s)), shapes)
+        shapes = map_shape_structure(lambda s: tuple(1 if n is None else n for n in s), input_shape)
+        map_shape_structure(lambda s: zeros.append(np.zeros(s)), shapes)
         with EagerProgram(zeros) if self.run_eagerly else Program() as program:
-            self.call(_map_shape(lambda s: program.input(s, self.input_dtype()), shapes))
+            self.call(map_shape_structure(lambda s: program.input(s, self.input_dtype()), shapes))
 
     # --- configuration -----------------------------------------------------------------------------
     @classmethod
@@ -224,7 +224,7 @@ class Model(Training, Inspection):
             super().build_from_config(config)
         elif self._adds_to_graph() and config and config.get("input_shape") is not None:
             with eager():
-                self.build(_as_shape(config["input_shape"]))
+                self.build(map_shape_structure(tuple, config["input_shape"]))
 
     def _adds_to_graph(self):
         return type(self).call is not Model.call
@@ -261,10 +261,10 @@ class Model(Training, Inspection):
 def graph_between(inputs, outputs):
     """The graph from inputs to outputs; inputs that layers made are replaced by an `Input` of their shape."""
     graph = Graph(inputs, outputs)
-    if all(isinstance(t.data.operation, InputLayer) for t in leaves(inputs)):
+    if all(isinstance(t.data.operation, InputLayer) for t in flatten(inputs)):
         return graph
     inputs = map_structure(_as_input, inputs)
-    return Graph(inputs, graph.run(leaves(inputs)))
+    return Graph(inputs, graph.run(flatten(inputs)))
 
 
 def _as_input(tensor):

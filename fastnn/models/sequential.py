@@ -20,6 +20,8 @@ class Sequential(Model):
     name : str, optional
     """
 
+    _untracked = Model._untracked | {"_stack", "_declared"}
+
     def __init__(self, layers=None, trainable=True, name=None):
         super().__init__(trainable=trainable, name=name)
         self._stack = []

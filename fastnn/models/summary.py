@@ -1,7 +1,8 @@
 """The table of ``model.summary()``."""
 
-from fastnn.graph.declaration import Operation, leaves
+from fastnn.graph.declaration import Operation
 from fastnn.layers.core import InputLayer
+from fastnn.tree import flatten
 
 UNITS = ("B", "KB", "MB", "GB", "TB")
 
@@ -26,7 +27,7 @@ def _branches(model):
     """Whether the layers are not simply one after the other, so that it needs to be said what is connected."""
     graph = getattr(model, "_graph", None)
     return graph is not None and (
-        len(leaves(graph.inputs)) > 1 or len(graph.nodes) > len(graph.operations) or _forks(graph)
+        len(flatten(graph.inputs)) > 1 or len(graph.nodes) > len(graph.operations) or _forks(graph)
     )
 
 
@@ -92,7 +93,7 @@ def _shape_of(layer, shapes):
     """What a layer gives: in this model, or in the first one that it was called in."""
     if id(layer) in shapes or not layer._inbound_nodes:
         return str(shapes.get(id(layer), "?"))
-    return ", ".join(str(t.shape) for t in leaves(layer._inbound_nodes[0].outputs))
+    return ", ".join(str(t.shape) for t in flatten(layer._inbound_nodes[0].outputs))
 
 
 def _sources(graph, layer):

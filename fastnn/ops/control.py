@@ -1,26 +1,16 @@
 """Control flow: loops are written out while a program is traced; conditions on tensors compute both ways."""
 
+import functools
+
 import numpy as np
 
 from fastnn.graph.program import Arithmetic
 from fastnn.ops.elementwise import where
 from fastnn.ops.shape import shape as shape_of
 from fastnn.ops.shape import stack
+from fastnn.tree import flatten, map_structure
 
-
-def _mapped(function, *trees):
-    first = trees[0]
-    if isinstance(first, (list, tuple)):
-        return type(first)(_mapped(function, *parts) for parts in zip(*trees, strict=True))
-    if isinstance(first, dict):
-        return {key: _mapped(function, *(tree[key] for tree in trees)) for key in first}
-    return None if first is None else function(*trees)
-
-
-def _first_leaf(tree):
-    while isinstance(tree, (list, tuple, dict)):
-        tree = next(iter(tree.values())) if isinstance(tree, dict) else tree[0]
-    return tree
+_mapped = functools.partial(map_structure, none_is_leaf=False)
 
 
 def cond(pred, true_fn, false_fn):
@@ -73,7 +63,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     """carry, y = f(carry, x) along the first axis of xs; gives the last carry and all y stacked."""
-    count = length if xs is None else shape_of(_first_leaf(xs))[0]
+    count = length if xs is None else shape_of(flatten(xs)[0])[0]
     ys, carry = [None] * count, init
     for i in range(count)[:: -1 if reverse else 1]:
         part = None if xs is None else _mapped(lambda x, i=i: x[i], xs)
@@ -96,7 +86,7 @@ def associative_scan(f, elems, reverse=False, axis=0):
 
 def map(f, xs):
     """f of every part along the first axis, stacked."""
-    count = shape_of(_first_leaf(xs))[0]
+    count = shape_of(flatten(xs)[0])[0]
     results = [f(_mapped(lambda x, i=i: x[i], xs)) for i in range(count)]
     return _mapped(lambda *parts: stack(parts, 0), *results)
 

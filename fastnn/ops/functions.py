@@ -7,11 +7,11 @@ import re
 
 import numpy as np
 
-from fastnn.graph.declaration import leaves, map_structure
 from fastnn.graph.program import Arithmetic, Program, Tensor, apply
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import broadcast_to, concatenate, reshape, split, stack, tensor_like
 from fastnn.ops.shape import shape as shape_of
+from fastnn.tree import flatten, map_structure
 
 
 class CustomGradient(Primitive):
@@ -51,8 +51,8 @@ def custom_gradient(f):
     @functools.wraps(f)
     def called(*args, **kwargs):
         outputs, gradient = f(*args, **kwargs)
-        parts = [tensor_like(part) for part in leaves(outputs)]
-        arguments = leaves(args)
+        parts = [tensor_like(part) for part in flatten(outputs)]
+        arguments = flatten(args)
         if not any(isinstance(part, Arithmetic) for part in parts):
             return outputs
         upstream = inspect.signature(gradient).parameters.get("upstream")
@@ -95,7 +95,7 @@ def jvp(fun, primals, tangents, has_aux=False):
     -------
     (outputs, their change), and what was passed on
     """
-    given = [tensor_like(x) for x in (*leaves(primals), *leaves(tangents))]
+    given = [tensor_like(x) for x in (*flatten(primals), *flatten(tangents))]
     if any(isinstance(x, Tensor) for x in given):
         return _change(fun, primals, tangents, has_aux)
     from fastnn.engine.reference import ReferenceProgram
@@ -106,7 +106,7 @@ def jvp(fun, primals, tangents, has_aux=False):
         symbols = [program.input(a.shape, a.dtype.name) for a in arrays]
         rest = iter(symbols)
         results = _change(fun, *(map_structure(lambda _: next(rest), tree) for tree in (primals, tangents)), has_aux)
-        program.outputs = [program.tensor(y) for y in leaves(results)]
+        program.outputs = [program.tensor(y) for y in flatten(results)]
     outputs = iter(ReferenceProgram(program).run(arrays)[0])
     return map_structure(lambda _: next(outputs), results)
 
@@ -117,7 +117,7 @@ def _change(fun, primals, tangents, has_aux):
 
     outputs = fun(*primals)
     outputs, *aux = outputs if has_aux else (outputs,)
-    sources, directions = leaves(primals), leaves(tangents)
+    sources, directions = flatten(primals), flatten(tangents)
 
     def change(y):
         seed = y * 0.0

@@ -75,7 +75,7 @@ def _attributes(obj):
 def _internal_attributes():
     from fastnn.layers.layer import Layer
 
-    return {*vars(Layer()), "_nested_in", "_declared", "_graph"}
+    return {*vars(Layer()), "_declared", "_graph"}
 
 
 def collect(model, skip=()):

@@ -329,3 +329,16 @@ def test_a_dtype_that_an_operation_takes_is_kept():
     again = keras.models.model_from_json(model.to_json())
     assert [y.dtype for y in again.outputs] == [y.dtype for y in model.outputs]
     assert again.outputs[0].dtype == "int32"
+
+
+def test_inputs_of_a_dict_come_in_the_order_of_their_names():
+    """As in Keras, which goes through a dict by its sorted keys."""
+    b, a = keras.Input((2,), name="b"), keras.Input((3,), name="a")
+    model = keras.Model({"b": b, "a": a}, {"z": keras.layers.Dense(1)(a), "y": keras.layers.Dense(4)(b)})
+    assert [t.name for t in model.inputs] == ["a", "b"]
+    assert [t.shape for t in model.outputs] == [(None, 4), (None, 1)]
+    x = {"b": np.ones((5, 2), np.float32), "a": np.zeros((5, 3), np.float32)}
+    by_name, by_place = model.predict(x, verbose=0), model.predict([x["a"], x["b"]], verbose=0)
+    assert by_name["y"].shape == (5, 4)
+    for name, value in by_name.items():
+        np.testing.assert_array_equal(value, by_place[name])

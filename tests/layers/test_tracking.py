@@ -1,0 +1,108 @@
+"""What layers hold: layers, metrics and variables among attributes."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+
+import fastnn as keras
+from fastnn.layers import mask_passing
+
+
+class Holder(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.head = None
+        self.vectors = [keras.Variable(np.ones(3)), keras.Variable(np.ones(2))]
+        self.frozen = keras.Variable(np.ones(4), trainable=False)
+        self.last = keras.Variable(np.ones(5))
+        self.body = keras.layers.Dense(2, name="body")
+        self.head = keras.layers.Dense(1, name="head")
+        self.blocks = {"more": ()}
+
+    def call(self, x):
+        return self.head(self.body(x)) * keras.ops.sum(self.vectors[0])
+
+
+def shapes(variables):
+    return [v.shape for v in variables]
+
+
+def test_weights_come_in_the_order_of_keras():
+    """The expected order is that of Keras 3.15."""
+    layer = Holder()
+    layer(np.ones((1, 2), np.float32))
+    assert shapes(layer.weights) == [(3,), (2,), (5,), (4,), (2, 2), (2,), (2, 1), (1,)]
+    assert [inner.name for inner in layer._layers] == ["body", "head"]
+
+
+def test_variables_in_lists_are_trained():
+    model = keras.Sequential([keras.layers.Input((2,)), Holder()])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+    layer = model.layers[0]
+    with pytest.warns(UserWarning, match="does not depend"):
+        model.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0)
+    assert (layer.vectors[0].numpy() != 1).all()
+    assert (layer.vectors[1].numpy() == 1).all()
+
+
+def test_what_lists_and_dicts_hold_may_change():
+    layer = Holder()
+    metric = keras.metrics.Mean(name="seen")
+    layer.blocks["more"] = (keras.layers.Dense(1, name="late"), [metric])
+    assert [inner.name for inner in layer._layers] == ["body", "head", "late"]
+    assert layer.metrics == [metric]
+    layer.blocks.clear()
+    layer.head = None
+    assert [inner.name for inner in layer._layers] == ["body"]
+    assert layer.metrics == []
+    del layer.body
+    assert layer._layers == []
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda layer: pickle.loads(pickle.dumps(layer))])
+def test_copies_hold_their_own(duplicate):
+    layer = Holder()
+    layer(np.ones((1, 2), np.float32))
+    other = duplicate(layer)
+    assert shapes(other.weights) == shapes(layer.weights)
+    assert not {id(v) for v in other.weights} & {id(v) for v in layer.weights}
+    other.tail = keras.layers.Dense(1)
+    assert len(other._layers) == len(layer._layers) + 1
+
+
+def test_states_of_stateful_layers_are_no_weights():
+    layer = keras.layers.LSTM(3, stateful=True)
+    layer.build((2, 4, 5))
+    assert len(layer.states) == 2
+    assert len(layer.weights) == 3
+
+
+def test_settings_reach_call_as_they_are():
+    seen = []
+
+    class Layer(keras.layers.Layer):
+        def call(self, x, size, scale=1.0, more=None, data=None):
+            seen.append((size, scale, more, type(data)))
+            return x
+
+    options = object()
+    Layer()(np.ones((2, 2)), (4, 4), scale=2, more=options, data=[[True, False]])
+    assert seen == [((4, 4), 2, options, np.ndarray)]
+    assert type(seen[0][1]) is int
+
+
+def test_a_failing_call_leaves_nothing_behind(monkeypatch):
+    """The next call is not taken for one inside the one that failed, nor is it in training."""
+    dropout, masked = keras.layers.Dropout(0.5), keras.layers.Masking()(np.ones((1, 2, 3), np.float32))
+
+    def fails(value):
+        raise RuntimeError("no mask")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mask_passing, "mask_of", fails)
+        with pytest.raises(RuntimeError, match="no mask"):
+            keras.layers.Dense(1, activity_regularizer="l2")(masked, training=True)
+    x = np.ones((4, 4), np.float32)
+    np.testing.assert_array_equal(dropout(x), x)
