@@ -147,7 +147,9 @@ class _Fuser:
         self.sources = {}  # by id(instruction)
         self.nodes, self.node_of = [], {}  # node_of: id(tensor) -> Node
         self.ancestors = []  # of each node, a set of bits
+        self.needed = 0  # the nodes that were ancestors of any
         self.reducing = {}  # the nodes with reductions of a kind
+        self.touching = {}  # id of a tensor -> indices of the nodes that read or make it
 
     def run(self):
         """The nodes in an order that respects their dependencies."""
@@ -165,6 +167,7 @@ class _Fuser:
             self._grow(node, self._producers(instruction))
             for tensor in instruction.outputs:
                 self.node_of[id(tensor)] = node
+            self._touch(node, instruction)
         return self._ordered()
 
     def _new(self, instruction, part=None):
@@ -174,6 +177,10 @@ class _Fuser:
         self.nodes.append(node)
         self.ancestors.append(0)
         return node
+
+    def _touch(self, node, instruction):
+        for key in (*self._sources(instruction), *map(id, instruction.outputs)):
+            self.touching.setdefault(key, set()).add(node.index)
 
     def _repeated_in_memory(self):
         """Repeated values that something other than elementwise work of their own shape reads."""
@@ -230,7 +237,7 @@ class _Fuser:
         if node.main is not None and not node.main.primitive.epilogue:
             return False
         sources = self._sources(instruction).keys()
-        return not sources & node.reduced() and len(self._reads(node) | (sources - node.produced())) <= MAX_READS
+        return not sources & node.reduced() and self._has_room(node, sources)
 
     def _join_reduction(self, instruction):
         """The node that a reduction ends, or None."""
@@ -238,17 +245,21 @@ class _Fuser:
         sources, size = self._sources(instruction), instruction.inputs[0].size
         large = {t for t, n in sources.items() if n == size}
         makers = [self.nodes[i] for i in sorted(producers, reverse=True)]
+        near = set().union(*(self.touching[t] for t in large if t in self.touching))
         for node in (*makers, *self.reducing.get(kind, ())):
             if (
-                node.main is None and node.instructions and node.shape == kind[1]
+                node.index in near and node.main is None and node.instructions and node.shape == kind[1]
                 and {reduction_kind(r) for r in node.reductions} <= {kind} and len(node.reductions) < MAX_SUMS
-                and large & (node.produced() | self._reads(node)) and not sources.keys() & node.reduced()
-                and len(self._reads(node) | (sources.keys() - node.produced())) <= MAX_READS
-                and self._no_detour(node.index, producers - {node.index})
+                and not sources.keys() & node.reduced()
+                and self._has_room(node, sources.keys()) and self._no_detour(node.index, producers - {node.index})
             ):  # fmt: skip
                 node.reductions.append(instruction)
                 return node
         return None
+
+    def _has_room(self, node, sources):
+        """Whether a node may read these tensors too."""
+        return len(self._reads(node) | (sources - node.produced())) <= MAX_READS
 
     def _no_detour(self, index, others):
         """No other input depends on the node."""
@@ -275,6 +286,8 @@ class _Fuser:
         inputs = self._inputs_of(b) - {a.index}
         for key in b.produced():
             self.node_of[key] = a
+        for instruction in b.instructions:
+            self._touch(a, instruction)
         a.body, a.reductions = b.body + a.body, b.reductions + a.reductions
         b.body, b.reductions = [], []
         self._grow(a, inputs)
@@ -290,11 +303,13 @@ class _Fuser:
         bits = 0
         for index in producers - {node.index}:
             bits |= self.ancestors[index] | 1 << index
+        self.needed |= bits
         if bits & ~self.ancestors[node.index]:
             self.ancestors[node.index] |= bits
-            for i, known in enumerate(self.ancestors):
-                if known >> node.index & 1:
-                    self.ancestors[i] |= bits
+            if self.needed >> node.index & 1:
+                for i, known in enumerate(self.ancestors):
+                    if known >> node.index & 1:
+                        self.ancestors[i] |= bits
 
     def _ordered(self):
         """Each node as soon as its inputs are there; of several, that whose place in the program comes first."""

@@ -5,6 +5,7 @@ they are not needed at the same time.  An elementwise step may write over an inp
 of a variable is written straight to it where no later step reads the old one.
 """
 
+import bisect
 from typing import NamedTuple
 
 import numpy as np
@@ -117,36 +118,48 @@ class Layout:
                 self.drafts.append(draft)
 
     def _place_updates(self):
-        late, spans = [], []
+        late, writes, reads = [], {}, _LastTouch()
+        for i, draft in enumerate(self.drafts):
+            self._note(i, draft, writes, reads)
+        updated = _LastTouch()
         for variable, tensor in self.program.updates.items():
-            source, place, span = self.root(tensor), self._variable_place(variable), _span(variable)
+            source, place = self.root(tensor), self._variable_place(variable)
             if source.kind == "variable" and source.data is variable:
                 continue
-            alone = not any(_overlap(span, other) for other in spans)  # else: a weight assigned after all were updated
-            spans.append(span)
-            if alone and self._is_free_result(source) and self._may_overwrite(variable, source):
+            alone = updated.last(variable) < 0  # else: a weight assigned after all were updated
+            updated.note(variable, 0)
+            if alone and self._is_free_result(source) and self._may_overwrite(variable, source, writes, reads):
                 self.places[id(source)] = place
                 continue
             if source.kind != "result" or self.places.get(id(source), place).base != ARENA:
                 held = self._fresh(tensor)  # another update may change the source before it is copied
                 self.drafts.append(self._copy_draft(tensor, held))
+                self._note(len(self.drafts) - 1, self.drafts[-1], writes, reads)
                 tensor = held
             target = self._fresh(tensor)
             self.places[id(target)] = place
             late.append(self._copy_draft(tensor, target))
         self.drafts += late
 
-    def _may_overwrite(self, variable, source):
+    def _note(self, i, draft, writes, reads):
+        """Remember which draft first writes a tensor, and which last reads a variable."""
+        for tensor in draft.writes:
+            writes.setdefault(id(self.root(tensor)), i)
+        for root in map(self.root, draft.reads):
+            if root.kind == "variable":
+                reads.note(root.data, i)
+
+    def _may_overwrite(self, variable, source, writes, reads):
         """True if no step reads the old value after the first write of the new one."""
-        first = next(i for i, d in enumerate(self.drafts) if any(self.root(t) is source for t in d.writes))
-        span = _span(variable)
-        for i, draft in enumerate(self.drafts[first:], first):
-            for tensor in draft.reads:
-                root = self.root(tensor)
-                if root.kind == "variable" and _overlap(_span(root.data), span):
-                    same_index = i == first and _span(root.data) == span and _reads_in_place(draft, tensor)
-                    if not same_index:
-                        return False
+        first = writes[id(source)]
+        if reads.last(variable) != first:
+            return reads.last(variable) < first
+        draft, span = self.drafts[first], _span(variable)
+        for tensor in draft.reads:
+            root = self.root(tensor)
+            if root.kind == "variable" and _overlap(_span(root.data), span):
+                if _span(root.data) != span or not _reads_in_place(draft, tensor):
+                    return False
         return True
 
     # --- the arena ---------------------------------------------------------------------------------
@@ -230,6 +243,24 @@ class Layout:
         return Place(CONSTANTS, offset)
 
 
+class _LastTouch:
+    """The number of the last draft that touched any byte of a variable, or of a whole storage; -1 before the first."""
+
+    def __init__(self):
+        self.variables, self.wholes, self.parts = {}, {}, {}  # parts: by storage, those of its variables
+
+    def note(self, variable, i):
+        if isinstance(variable, Storage):
+            self.wholes[id(variable)] = i
+        else:
+            self.variables[id(variable)] = self.parts[id(variable.storage)] = i
+
+    def last(self, variable):
+        if isinstance(variable, Storage):
+            return max(self.wholes.get(id(variable), -1), self.parts.get(id(variable), -1))
+        return max(self.variables.get(id(variable), -1), self.wholes.get(id(variable.storage), -1))
+
+
 def _rounded(size):
     return -(-max(size, ITEM) // ALIGNMENT) * ALIGNMENT
 
@@ -272,7 +303,6 @@ def pack_intervals(lifetime, size, start):
                     break
                 at = max(at, other_end)
         offsets[key] = at
-        placed.append((at, at + need, first, last))
-        placed.sort()
+        bisect.insort(placed, (at, at + need, first, last))
         end = max(end, at + need)
     return offsets, end

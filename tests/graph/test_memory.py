@@ -1,13 +1,18 @@
 """The plan of a program's memory: nothing overlaps, little is needed, gaps stay zero."""
 
+import sys
+
 import numpy as np
 import programs
 import pytest
+from random_programs import RandomProgram
 
 import fastnn
 from fastnn import ops
 from fastnn.data.arrays import Batches
-from fastnn.graph.memory import ARENA, pack_intervals
+from fastnn.graph import memory
+from fastnn.graph.lower import Lowering
+from fastnn.graph.memory import ARENA, Layout, pack_intervals
 from fastnn.graph.program import Program
 from fastnn.models import tracing
 from fastnn.variable import MOST_LOOSE, Variable, gather_loose, gather_storage
@@ -76,6 +81,71 @@ def test_gradients_are_made_where_the_optimizer_reads_them():
     for tensor, offset in parts:
         assert layout.place(tensor) == (ARENA, base + 4 * offset)
     assert sum(step.kernel == "copy" for step in layout.steps) <= 2  # transposed kernels for the gradients of inputs
+
+
+def _may_overwrite_plainly(layout, variable, source):
+    """Whether no step reads bytes of the variable after the first that writes the source, by a look at all steps."""
+    drafts, span = layout.drafts, memory._span(variable)
+    first = next(i for i, d in enumerate(drafts) if any(layout.root(t) is source for t in d.writes))
+    for i, draft in enumerate(drafts[first:], first):
+        for tensor in draft.reads:
+            root = layout.root(tensor)
+            if root.kind == "variable" and memory._overlap(memory._span(root.data), span):
+                if i > first or memory._span(root.data) != span or not memory._reads_in_place(draft, tensor):
+                    return False
+    return True
+
+
+@pytest.fixture
+def checked_overwrites(monkeypatch):
+    """Compare every decision to write over a variable with `_may_overwrite_plainly`; the list of the decisions."""
+    decisions, decide = [], Layout._may_overwrite
+
+    def checked(layout, variable, source, writes, reads):
+        decisions.append(decide(layout, variable, source, writes, reads))
+        assert decisions[-1] == _may_overwrite_plainly(layout, variable, source)
+        return decisions[-1]
+
+    monkeypatch.setattr(Layout, "_may_overwrite", checked)
+    return decisions
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_updates_are_written_over_what_no_later_step_reads(optimizer, checked_overwrites):
+    _, program, _ = training("convnet", optimizer)
+    programs.shared(program)
+    assert any(checked_overwrites)
+
+
+def test_random_updates_are_written_over_what_no_later_step_reads(checked_overwrites):
+    for seed in range(40):
+        programs.shared(RandomProgram(seed).program)
+    assert set(checked_overwrites) == {False, True}
+
+
+def test_a_plan_takes_little_longer_for_every_layer():
+    """Calls of functions, counted while plans for an optimizer with many steps are made: not four times for twice."""
+
+    def calls(layers):
+        model = fastnn.Sequential([fastnn.Input((4,)), *(fastnn.layers.Dense(4) for _ in range(layers))])
+        model.compile("lamb", "mse")
+        data = Batches(np.ones((2, 4), np.float32), np.ones((2, 4), np.float32), None, 2)
+        lowering = Lowering(tracing.trace_train(model, tracing.Signature(data, 2)))
+        counted = 0
+
+        def count(frame, event, argument):
+            nonlocal counted
+            counted += event == "call"
+
+        before = sys.getprofile()
+        sys.setprofile(count)
+        try:
+            Layout(lowering)
+        finally:
+            sys.setprofile(before)
+        return counted
+
+    assert calls(40) < 2.5 * calls(20)
 
 
 def test_updates_are_written_in_place():

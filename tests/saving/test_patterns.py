@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import fastnn as keras
-from fastnn.optimizers import SGD, Adam, Muon, MultiOptimizer, OptimizerMap
+from fastnn.optimizers import SGD, Adam, MultiOptimizer, Muon, OptimizerMap
 from fastnn.saving import ModelFormatError, patterns
 
 CHARACTERS = ("a", "b", "/", ".", "[ab]", "[^a]", r"\d", r"\w", r"\.", "[^\\]a]", "[]b]", "é")
@@ -104,7 +104,8 @@ def test_a_model_comes_back_with_its_patterns(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "optimizer", [lambda: MultiOptimizer(OptimizerMap(Adam(), {"(a|a)*b": SGD()})), lambda: Muon(exclude_layers=["(?!a)"])]
+    "optimizer",
+    [lambda: MultiOptimizer(OptimizerMap(Adam(), {"(a|a)*b": SGD()})), lambda: Muon(exclude_layers=["(?!a)"])],
 )
 def test_what_cannot_be_read_is_not_written(optimizer, tmp_path):
     model = model_with(optimizer())  # trains
