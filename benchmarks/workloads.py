@@ -1,13 +1,22 @@
-"""The ten models that are timed, as plain data, and their builders for any module with Keras' API.
+"""The thirteen models that are timed, as plain data, and their builders for any module with Keras' API.
 
 A layer is a tuple: its kind, its size, then what else matters.  Another library's benchmark reads the same table with
 a builder of its own, so that all train the same network on the same numbers.
 
-    ("dense", units, activation)
-    ("conv", filters, window, activation, padding)      two dimensions, stride 1
+    ("dense", units, activation)                        of the last axis
+    ("conv", filters, window, activation, padding, stride)
+    ("depthwise", window, stride)                       a filter for each channel, padding "same"
     ("pool", window)                                    the largest element, stride = window
-    ("batch_norm",)   ("relu",)   ("flatten",)   ("dropout", rate)
+    ("batch_norm",)   ("layer_norm",)   ("relu",)   ("flatten",)   ("dropout", rate)
+    ("mean",)                                           over all positions of an image, all elements of a sequence
     ("lstm", units)   ("gru", units)                    the state behind the last element of a sequence
+    ("attention", heads)                                of a sequence to itself
+
+Two branches are written one after the other, with three rows that have no weights:
+
+    ("fork",)    keeps what it is given and hands it on: the first branch begins
+    ("swap",)    keeps what it is given and hands on what was kept: the second branch begins
+    ("add",)     adds what was kept
 """
 
 import math
@@ -38,12 +47,36 @@ class Workload(NamedTuple):
         return names.get(self.classes, "sparse_categorical_crossentropy")
 
 
-def _conv_block(filters):
-    return (("conv", filters, 3, None, "same"), ("batch_norm",), ("relu",))
+_NORM_RELU = (("batch_norm",), ("relu",))
+
+
+def _conv_block(filters, window=3, stride=1):
+    return (("conv", filters, window, None, "same", stride), *_NORM_RELU)
 
 
 def _conv_pool(filters):
-    return (("conv", filters, 3, "relu", "valid"), ("pool", 2))
+    return (("conv", filters, 3, "relu", "valid", 1), ("pool", 2))
+
+
+def _separable_block(filters, stride):
+    """As in MobileNet (Howard et al., 2017)."""
+    return (("depthwise", 3, stride), *_NORM_RELU, *_conv_block(filters, 1))
+
+
+def _residual(branch, shortcut=()):
+    return (("fork",), *branch, ("swap",), *shortcut, ("add",))
+
+
+def _residual_block(filters, stride=1):
+    """As in ResNet (He et al., 2015); where the shape changes, the shortcut has a 1x1 convolution."""
+    shortcut = () if stride == 1 else _conv_block(filters, 1, stride)[:-1]
+    return (*_residual((*_conv_block(filters, 3, stride), *_conv_block(filters)[:-1]), shortcut), ("relu",))
+
+
+def _encoder_block(heads, features):
+    """As in the Transformer (Vaswani et al., 2017)."""
+    feed_forward = (("dense", 4 * features, "relu"), ("dense", features, None))
+    return (*_residual((("attention", heads),)), ("layer_norm",), *_residual(feed_forward), ("layer_norm",))
 
 
 WORKLOADS = (
@@ -58,7 +91,7 @@ WORKLOADS = (
     Workload(
         "cifar-conv", (32, 32, 3),
         (
-            *_conv_pool(32), *_conv_pool(64), ("conv", 64, 3, "relu", "valid"), ("flatten",),
+            *_conv_pool(32), *_conv_pool(64), ("conv", 64, 3, "relu", "valid", 1), ("flatten",),
             ("dense", 64, "relu"), ("dense", 10, "softmax"),
         ), 64,
     ),
@@ -80,6 +113,21 @@ WORKLOADS = (
     ),
     Workload("mnist-lstm", (28, 28), (("lstm", 128), ("dense", 10, "softmax")), 64),
     Workload("gru-100", (100, 32), (("gru", 64), ("dense", 10, "softmax")), 64),
+    Workload(
+        "depthwise", (32, 32, 3),
+        (
+            *_conv_block(32), *_separable_block(64, 1), *_separable_block(128, 2),
+            ("mean",), ("dense", 10, "softmax"),
+        ), 64,
+    ),
+    Workload("attention", (64, 64), (*_encoder_block(4, 64), ("mean",), ("dense", 10, "softmax")), 32),
+    Workload(
+        "resnet", (32, 32, 3),
+        (
+            *_conv_block(16), *_residual_block(16), *_residual_block(32, 2), *_residual_block(64, 2),
+            ("mean",), ("dense", 10, "softmax"),
+        ), 64,
+    ),
 )  # fmt: skip
 GATES = {"lstm": 4, "gru": 3}  # blocks of units in the kernels of a recurrent layer
 
@@ -94,19 +142,63 @@ def data(workload, batches=1):
     return x, rng.standard_normal((rows, workload.layers[-1][1]), dtype=np.float32)
 
 
-def _layer(keras, kind, *sizes):
+def with_input_shapes(workload):
+    """(kind, shape of one sample at the input, sizes) of each layer."""
+    shape, kept = workload.shape, []
+    for kind, *sizes in workload.layers:
+        yield kind, shape, sizes
+        if kind == "fork":
+            kept.append(shape)
+        elif kind == "swap":
+            shape, kept[-1] = kept[-1], shape
+        elif kind == "add":
+            kept.pop()
+        else:
+            shape = _output_shape(kind, shape, *sizes)
+
+
+def _output_shape(kind, shape, *sizes):
+    *positions, channels = shape
+    if kind == "dense":
+        return (*positions, sizes[0])
+    if kind in GATES:
+        return (sizes[0],)
+    if kind == "conv":
+        filters, window, _, padding, stride = sizes
+        return (*(-(-(n if padding == "same" else n - window + 1) // stride) for n in positions), filters)
+    if kind == "depthwise":
+        return (*(-(-n // sizes[1]) for n in positions), channels)
+    if kind == "pool":
+        return (*(n // sizes[0] for n in positions), channels)
+    if kind == "flatten":
+        return (math.prod(shape),)
+    return (channels,) if kind == "mean" else shape
+
+
+def _layer(keras, name, kind, shape, *sizes):
     layers = keras.layers
     if kind == "dense":
         units, activation = sizes
-        return layers.Dense(units, activation=activation)
+        return layers.Dense(units, activation=activation, name=name)
     if kind == "conv":
-        filters, window, activation, padding = sizes
-        return layers.Conv2D(filters, window, activation=activation, padding=padding)
+        filters, window, activation, padding, stride = sizes
+        return layers.Conv2D(filters, window, stride, padding, activation=activation, name=name)
+    if kind == "depthwise":
+        return layers.DepthwiseConv2D(*sizes, padding="same", name=name)
+    if kind == "attention":
+        attention = layers.MultiHeadAttention(sizes[0], shape[-1] // sizes[0], name=name)
+        return lambda x: attention(x, x)
     make = {
-        "pool": layers.MaxPooling2D, "batch_norm": layers.BatchNormalization, "relu": layers.ReLU,
-        "flatten": layers.Flatten, "dropout": layers.Dropout, "lstm": layers.LSTM, "gru": layers.GRU,
+        "pool": layers.MaxPooling2D, "batch_norm": layers.BatchNormalization, "layer_norm": layers.LayerNormalization,
+        "relu": layers.ReLU, "flatten": layers.Flatten, "dropout": layers.Dropout, "lstm": layers.LSTM,
+        "gru": layers.GRU, "mean": layers.GlobalAveragePooling2D if len(shape) == 3 else layers.GlobalAveragePooling1D,
     }  # fmt: skip
-    return make[kind](*sizes)
+    return make[kind](*sizes, name=name)
+
+
+def layer_name(index):
+    """Of the layer of such a row in the model."""
+    return f"layer_{index}"
 
 
 def build(keras, workload, **compile_options):
@@ -120,29 +212,36 @@ def build(keras, workload, **compile_options):
         Further arguments of ``compile``.
     """
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input(workload.shape), *(_layer(keras, *row) for row in workload.layers)])
+    x = inputs = keras.Input(workload.shape)
+    kept = []
+    for index, (kind, shape, sizes) in enumerate(with_input_shapes(workload)):
+        if kind == "fork":
+            kept.append(x)
+        elif kind == "swap":
+            x, kept[-1] = kept[-1], x
+        elif kind == "add":
+            x = keras.layers.Add(name=layer_name(index))([x, kept.pop()])
+        else:
+            x = _layer(keras, layer_name(index), kind, shape, *sizes)(x)
+    model = keras.Model(inputs, x)
     model.compile(optimizer="adam", loss=workload.loss, **compile_options)
     return model
 
 
 def flops(workload):
     """Multiplications and additions of the matrix products and convolutions, forward, for one sample."""
-    shape, total = workload.shape, 0
-    for kind, *sizes in workload.layers:
+    total = 0
+    for kind, shape, sizes in with_input_shapes(workload):
         if kind == "dense":
-            total += 2 * shape[0] * sizes[0]
-            shape = (sizes[0],)
+            total += 2 * math.prod(shape) * sizes[0]
         elif kind == "conv":
-            filters, window, _, padding = sizes
-            height, width = (n if padding == "same" else n - window + 1 for n in shape[:2])
-            total += 2 * window * window * shape[2] * height * width * filters
-            shape = (height, width, filters)
-        elif kind == "pool":
-            shape = (shape[0] // sizes[0], shape[1] // sizes[0], shape[2])
-        elif kind == "flatten":
-            shape = (math.prod(shape),)
+            total += 2 * sizes[1] ** 2 * shape[2] * math.prod(_output_shape(kind, shape, *sizes))
+        elif kind == "depthwise":
+            total += 2 * sizes[0] ** 2 * math.prod(_output_shape(kind, shape, *sizes))
+        elif kind == "attention":
+            elements, features = shape
+            total += 4 * elements * features * (2 * features + elements)
         elif kind in GATES:
             (elements, inputs), units = shape, sizes[0]
             total += 2 * elements * (inputs + units) * GATES[kind] * units
-            shape = (units,)
     return total

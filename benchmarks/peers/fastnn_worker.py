@@ -4,7 +4,7 @@ import statistics
 import time
 
 import numpy as np
-from network import flat
+from network import set_weights
 from workloads import build
 
 import fastnn
@@ -22,7 +22,7 @@ class Peer:
         self.set_weights(weights)
 
     def set_weights(self, weights):
-        self.model.set_weights(flat(weights))
+        set_weights(self.model, weights)
 
     def train(self, count):
         for _ in range(count):

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 VERSION = jax.__version__
-EPSILON = 1e-3  # of batch normalisation
+EPSILON = 1e-3  # of normalisation
 ACTIVATIONS = {"relu": jax.nn.relu, "tanh": jnp.tanh}
 NHWC = ("NHWC", "HWIO", "NHWC")
 
@@ -76,13 +76,18 @@ class Peer:
 
 def scores(workload, weights, moments, x, key=None):
     """The values before the last activation, and the new moving moments; key is given in training."""
-    new_moments = []
+    new_moments, kept = [], []
     for (kind, *sizes), w, moving in zip(workload.layers, weights, moments, strict=True):
         if kind == "dense":
             x = activated(x @ w[0] + w[1], sizes[1])
         elif kind == "conv":
-            x = lax.conv_general_dilated(x, w[0], (1, 1), sizes[3].upper(), dimension_numbers=NHWC) + w[1]
-            x = activated(x, sizes[2])
+            _, _, activation, padding, stride = sizes
+            x = activated(convolved(x, *w, stride, padding), activation)
+        elif kind == "depthwise":
+            kernel = jnp.swapaxes(w[0], 2, 3)
+            x = convolved(x, kernel, w[1], sizes[1], "same", x.shape[-1])
+        elif kind == "attention":
+            x = attended(x, *w)
         elif kind == "pool":
             window = (1, sizes[0], sizes[0], 1)
             x = lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
@@ -90,16 +95,39 @@ def scores(workload, weights, moments, x, key=None):
             mean, variance = moving if key is None else (x.mean((0, 1, 2)), x.var((0, 1, 2)))
             moving = [0.99 * old + 0.01 * new for old, new in zip(moving, (mean, variance), strict=True)]
             x = (x - mean) * (lax.rsqrt(variance + EPSILON) * w[0]) + w[1]
+        elif kind == "layer_norm":
+            mean, variance = x.mean(-1, keepdims=True), x.var(-1, keepdims=True)
+            x = (x - mean) * lax.rsqrt(variance + EPSILON) * w[0] + w[1]
         elif kind == "relu":
             x = jax.nn.relu(x)
         elif kind == "flatten":
             x = x.reshape(len(x), -1)
+        elif kind == "mean":
+            x = x.mean(tuple(range(1, x.ndim - 1)))
+        elif kind == "fork":
+            kept.append(x)
+        elif kind == "swap":
+            x, kept[-1] = kept[-1], x
+        elif kind == "add":
+            x = x + kept.pop()
         elif kind in CELLS:
             x = last_state(CELLS[kind], x, *w)
         elif kind == "dropout" and key is not None:
             x = jnp.where(jax.random.bernoulli(key, 1 - sizes[0], x.shape), x / (1 - sizes[0]), 0)
         new_moments.append(moving)
     return x, new_moments
+
+
+def convolved(x, kernel, bias, stride, padding, groups=1):
+    options = {"dimension_numbers": NHWC, "feature_group_count": groups}
+    return lax.conv_general_dilated(x, kernel, (stride, stride), padding.upper(), **options) + bias
+
+
+def attended(x, query, query_bias, key, key_bias, value, value_bias, output, output_bias):
+    """Heads (n, t, heads, features of a head), then softmax(q.k' / sqrt(features of a head)).v."""
+    inputs = ((query, query_bias), (key, key_bias), (value, value_bias))
+    q, k, v = (jnp.einsum("ntf,fhd->nthd", x, kernel) + bias for kernel, bias in inputs)
+    return jnp.einsum("nthd,hdf->ntf", jax.nn.dot_product_attention(q, k, v), output) + output_bias
 
 
 def lstm(states, x, recurrent, bias):

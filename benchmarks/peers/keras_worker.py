@@ -4,7 +4,7 @@ import os
 
 import keras
 import numpy as np
-from network import flat
+from network import set_weights
 from workloads import build
 
 BACKEND = os.environ["KERAS_BACKEND"]
@@ -30,7 +30,7 @@ class Peer:
         self.call = None
 
     def set_weights(self, weights):
-        self.model.set_weights(flat(weights))
+        set_weights(self.model, weights)
 
     def train(self, count):
         for _ in range(count):

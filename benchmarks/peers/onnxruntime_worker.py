@@ -2,11 +2,13 @@
 
 import numpy as np
 import onnxruntime
-from network import with_input_shapes
+from network import same_pads
 from onnx import TensorProto, checker, helper, numpy_helper
+from workloads import with_input_shapes
 
 VERSION = onnxruntime.__version__
 OPSET, IR_VERSION = 17, 9
+OWN = "com.microsoft"  # where its attention is, projections in it
 BLOCKS = {"lstm": (0, 3, 1, 2), "gru": (0, 1, 2)}  # of Keras' kernels, in the order of ONNX
 ACTIVATIONS = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "softmax": "Softmax"}
 
@@ -56,9 +58,23 @@ def recurrent_arrays(kind, kernel, recurrent, bias):
     return ordered(kernel.T)[None], ordered(recurrent.T)[None], np.concatenate([ordered(b) for b in biases])[None]
 
 
+def attention_arrays(query, query_bias, key, key_bias, value, value_bias, output, output_bias):
+    """The kernel of query, key and value side by side, their bias; the kernel of the output, its bias."""
+    features = len(query)
+    kernels = [kernel.reshape(features, -1) for kernel in (query, key, value)]
+    biases = [bias.ravel() for bias in (query_bias, key_bias, value_bias)]
+    return np.concatenate(kernels, 1), np.concatenate(biases), output.reshape(-1, features), output_bias
+
+
+def conv_pads(shape, window, stride):
+    """Of both axes before, then behind."""
+    (above, below), (left, right) = same_pads(shape, window, stride)
+    return [above, left, below, right]
+
+
 def graph_file(workload, weights, rows):
     """The network for so many rows as the bytes of an ONNX file."""
-    nodes, constants, name = [], [], "x"
+    nodes, constants, name, kept = [], [], "x", []
 
     def constant(array):
         constants.append(numpy_helper.from_array(np.ascontiguousarray(array), f"c{len(constants)}"))
@@ -70,6 +86,13 @@ def graph_file(workload, weights, rows):
         nodes.append(helper.make_node(kind, [name, *inputs], outputs, **attributes))
         return outputs[-1]
 
+    def product(kernel, bias, axes):
+        nonlocal name
+        if axes == 1:
+            return node("Gemm", constant(kernel), constant(bias))
+        name = node("MatMul", constant(kernel))
+        return node("Add", constant(bias))
+
     flattened = None  # (h, w, c) of what was flattened: the rows of the next kernel are in that order
     for (kind, shape, sizes), arrays in zip(with_input_shapes(workload), weights, strict=True):
         activation = None
@@ -78,16 +101,35 @@ def graph_file(workload, weights, rows):
             if flattened:
                 kernel = kernel.reshape(*flattened, -1).transpose(2, 0, 1, 3).reshape(kernel.shape)
                 flattened = None
-            name, activation = node("Gemm", constant(kernel), constant(bias)), sizes[1]
+            name, activation = product(kernel, bias, len(shape)), sizes[1]
         elif kind == "conv":
-            _, window, activation, padding = sizes
+            _, window, activation, padding, stride = sizes
             kernel, bias = constant(arrays[0].transpose(3, 2, 0, 1)), constant(arrays[1])
-            pads = [(window - 1) // 2 if padding == "same" else 0] * 4
-            name = node("Conv", kernel, bias, kernel_shape=[window, window], pads=pads)
+            pads = conv_pads(shape, window, stride) if padding == "same" else [0] * 4
+            name = node("Conv", kernel, bias, kernel_shape=[window] * 2, strides=[stride] * 2, pads=pads)
+        elif kind == "depthwise":
+            window, stride = sizes
+            kernel, bias = constant(arrays[0].transpose(2, 3, 0, 1)), constant(arrays[1])
+            options = {"kernel_shape": [window] * 2, "strides": [stride] * 2, "pads": conv_pads(shape, window, stride)}
+            name = node("Conv", kernel, bias, group=shape[2], **options)
+        elif kind == "attention":
+            kernel, bias, *output = attention_arrays(*arrays)
+            name = node("Attention", constant(kernel), constant(bias), num_heads=sizes[0], domain=OWN)
+            name = product(*output, len(shape))
         elif kind == "pool":
             name = node("MaxPool", kernel_shape=[sizes[0]] * 2, strides=[sizes[0]] * 2)
         elif kind == "batch_norm":
             name = node("BatchNormalization", *map(constant, arrays), epsilon=1e-3)
+        elif kind == "layer_norm":
+            name = node("LayerNormalization", *map(constant, arrays), epsilon=1e-3)
+        elif kind == "mean":
+            name = node("ReduceMean", axes=[2, 3] if len(shape) == 3 else [1], keepdims=0)
+        elif kind == "fork":
+            kept.append(name)
+        elif kind == "swap":
+            name, kept[-1] = kept[-1], name
+        elif kind == "add":
+            name = node("Add", kept.pop())
         elif kind == "relu":
             name = node("Relu")
         elif kind == "flatten":
@@ -106,6 +148,7 @@ def graph_file(workload, weights, rows):
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [rows, *shape])
     y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [rows, workload.layers[-1][1]])
     graph = helper.make_graph(nodes, workload.name, [x], [y], constants)
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(OWN, 1)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION)
     checker.check_model(model)
     return model.SerializeToString()

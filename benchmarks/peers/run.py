@@ -1,4 +1,4 @@
-"""Time the ten workloads in fastnn and in the other libraries that are installed: ``python benchmarks/peers/run.py``.
+"""Time all workloads in fastnn and in the other libraries that are installed: ``python benchmarks/peers/run.py``.
 
 One process for each library, workload and number of threads.  The libraries take turns, a round each, so that what
 else the machine does meets all of them; see the README for what is measured, and how.

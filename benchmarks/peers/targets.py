@@ -14,6 +14,9 @@ FASTER = {
     "vgg": {"train": (1.7, ()), "fit": (2, ()), "forward": (1.3, ())},
     "mnist-lstm": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
     "gru-100": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
+    "depthwise": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
+    "attention": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
+    "resnet": {"train": (1, ()), "fit": (1, ()), "forward": (1, ())},
 }
 MOST_SECONDS = {("mlp-128", "row"): 10e-6}  # of one call
 

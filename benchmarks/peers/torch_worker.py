@@ -1,9 +1,10 @@
 """PyTorch: eager or torch.compile, channels-last memory, fused Adam."""
 
 import torch
-from network import with_input_shapes
+from network import same_pads
 from torch import nn
 from torch.nn import functional as F
+from workloads import with_input_shapes
 
 VERSION = torch.__version__
 BLOCKS = {"lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}  # of Keras' recurrent kernels, in PyTorch's order
@@ -37,6 +38,53 @@ class LastState(nn.Module):
             weight.copy_(torch.cat([parts[i] for i in self.blocks]))
 
 
+class SelfAttention(nn.Module):
+    def __init__(self, features, heads):
+        super().__init__()
+        self.attention = nn.MultiheadAttention(features, heads, batch_first=True)
+
+    def forward(self, x):
+        return self.attention(x, x, x, need_weights=False)[0]
+
+    def set_weights(self, *arrays):
+        features = len(arrays[0])
+        kernels = [kernel.reshape(features, features).T for kernel in arrays[::2]]
+        self.attention.in_proj_weight.copy_(torch.cat(kernels[:3]))
+        self.attention.in_proj_bias.copy_(torch.cat([bias.ravel() for bias in arrays[1:6:2]]))
+        self.attention.out_proj.weight.copy_(kernels[3])
+        self.attention.out_proj.bias.copy_(arrays[7])
+
+
+class Mean(nn.Module):
+    """Over all positions of an image, or elements of a sequence."""
+
+    def forward(self, x):
+        return x.mean((2, 3) if x.ndim == 4 else 1)
+
+
+class Branch(nn.Identity):
+    """A fork, a swap or an add."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+
+
+class Network(nn.Sequential):
+    def forward(self, x):
+        kept = []
+        for layer in self:
+            if not isinstance(layer, Branch):
+                x = layer(x)
+            elif layer.kind == "fork":
+                kept.append(x)
+            elif layer.kind == "swap":
+                x, kept[-1] = kept[-1], x
+            else:
+                x = x + kept.pop()
+        return x
+
+
 class Peer:
     def __init__(self, workload, weights, x, y, variant, threads):
         torch.set_num_threads(threads)
@@ -54,13 +102,14 @@ class Peer:
     def set_weights(self, weights):
         """Copy from Keras' layouts."""
         with torch.no_grad():
-            layers = [layer for layer in self.net if hasattr(layer, "weight") or isinstance(layer, LastState)]
+            layers = [layer for layer in self.net if hasattr(layer, "weight") or hasattr(layer, "set_weights")]
             for layer, arrays in zip(layers, [arrays for arrays in weights if arrays], strict=True):
                 kernel, *others = (torch.from_numpy(array) for array in arrays)
-                if isinstance(layer, LastState):
+                if hasattr(layer, "set_weights"):
                     layer.set_weights(kernel, *others)
                     continue
-                axes = {2: (1, 0), 4: (3, 2, 0, 1)}.get(kernel.ndim)
+                depthwise = getattr(layer, "groups", 1) > 1
+                axes = {2: (1, 0), 4: (2, 3, 0, 1) if depthwise else (3, 2, 0, 1)}.get(kernel.ndim)
                 layer.weight.copy_(kernel.permute(axes) if axes else kernel)
                 layer.bias.copy_(others[0])
                 if len(others) == 3:
@@ -123,25 +172,40 @@ def network(workload):
     layers = []
     for kind, shape, sizes in with_input_shapes(workload):
         layers += list(modules(kind, shape, *sizes))
-    return nn.Sequential(*layers)
+    return Network(*layers)
 
 
 def modules(kind, shape, *sizes):
     if kind == "dense":
-        yield nn.Linear(shape[0], sizes[0])
+        yield nn.Linear(shape[-1], sizes[0])
         activation = sizes[1]
-    elif kind == "conv":
-        filters, window, activation, padding = sizes
-        yield nn.Conv2d(shape[2], filters, window, padding=padding)
-    elif kind in BLOCKS:
-        yield LastState(kind, shape[1], sizes[0])
+    elif kind == "depthwise":
         activation = None
+        yield from conv(shape, shape[2], sizes[0], "same", sizes[1], shape[2])
+    elif kind == "conv":
+        filters, window, activation, padding, stride = sizes
+        yield from conv(shape, filters, window, padding, stride)
     else:
         activation = None
         make = {
             "pool": nn.MaxPool2d, "relu": nn.ReLU, "dropout": nn.Dropout, "flatten": Flatten,
-            "batch_norm": lambda: nn.BatchNorm2d(shape[2], eps=1e-3, momentum=0.01),
+            "batch_norm": lambda: nn.BatchNorm2d(shape[2], eps=1e-3, momentum=0.01), "mean": Mean,
+            "layer_norm": lambda: nn.LayerNorm(shape[-1], eps=1e-3), "fork": lambda: Branch("fork"),
+            "swap": lambda: Branch("swap"), "add": lambda: Branch("add"),
+            "attention": lambda heads: SelfAttention(shape[-1], heads),
+            "lstm": lambda units: LastState("lstm", shape[1], units),
+            "gru": lambda units: LastState("gru", shape[1], units),
         }  # fmt: skip
         yield make[kind](*sizes)
     if activation in ACTIVATIONS:
         yield ACTIVATIONS[activation]()
+
+
+def conv(shape, filters, window, padding, stride, groups=1):
+    """PyTorch pads both ends alike; where Keras does not, and the stride is not 1, with a layer of its own."""
+    if padding == "same" and stride > 1:
+        rows, columns = same_pads(shape, window, stride)
+        if any(rows + columns):
+            yield nn.ZeroPad2d((*columns, *rows))
+        padding = "valid"
+    yield nn.Conv2d(shape[2], filters, window, stride, padding, groups=groups)
