@@ -193,9 +193,16 @@ def _elementwise():
     yield Case("where", ops.where, (((3, 37), "bool"), ((3, 37), "real"), ((3, 37), "real")))
     yield Case("where", ops.where, (((3, 1), "bool"), ((37,), "real"), ((), "real")), "broadcast")
     yield Case("where", ops.where, (((37,), "bool"), ((3, 37), "bool"), ((3, 1), "bool")), "bool")
-    fma = use("multiply_add")
-    yield Case("multiply_add", fma, (((3, 37), "real"), ((3, 37), "real"), ((3, 37), "real")), length=2)
-    yield Case("multiply_add", fma, (((3, 37), "real"), ((37,), "real"), ((3, 1), "real")), "broadcast", length=2)
+    for name, magnitude in (
+        ("multiply_add", None),
+        ("interpolate", lambda a, b, c: [abs(a) + (abs(a) + abs(b)) * abs(c)]),
+        ("interpolate_square", lambda a, b, c: [abs(a) + (abs(a) + b * b) * abs(c)]),
+    ):
+        for label, second, third in (("", (3, 37), (3, 37)), ("broadcast", (37,), (3, 1))):
+            inputs = (((3, 37), "real"), (second, "real"), (third, "real"))
+            yield Case(name, use(name), inputs, label, length=3, magnitude=magnitude)
+    inputs = (((3, 37), "real"), ((37,), "positive"), ((3, 1), "positive"))
+    yield Case("divide_by_root", use("divide_by_root"), inputs, exact=False, length=4)
     for kind, dtype in (("real", "int32"), ("integer", "float32"), ("real", "bool"), ("bool", "int32")):
         yield Case("cast", lambda x, dtype=dtype: ops.cast(x, dtype), (((3, 37), kind),), f"{kind}_{dtype}")
     for label, small, large in (("row", (5,), (4, 5)), ("column", (4, 1), (4, 5)), ("both", (3, 1, 5), (2, 3, 4, 5))):

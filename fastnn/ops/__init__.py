@@ -36,7 +36,10 @@ from fastnn.ops.creation import (
 )
 from fastnn.ops.elementwise import (
     cast,
+    divide_by_root,
     erf,
+    interpolate,
+    interpolate_square,
     multiply_add,
     random_uniform,
     rsqrt,

@@ -208,12 +208,29 @@ def _where_gradient(dy, y, c, a, b):
 _where = Where("where", lambda c, a, b: np.where(np.asarray(c) != 0, a, b), _where_gradient)
 
 
-class MultiplyAdd(Elementwise):
-    """a * b + c with one rounding in C (two in the reference)."""
-
-
-_multiply_add = MultiplyAdd(
+# --- several operations in one pass over memory; in C, a product is added with a single rounding -------------------
+_multiply_add = Elementwise(
     "multiply_add", lambda a, b, c: np.add(np.multiply(a, b), c), lambda dy, y, a, b, c: (dy * b, dy * a, dy)
+)
+_interpolate = Elementwise(
+    "interpolate", lambda a, b, c: a + (b - a) * c, lambda dy, y, a, b, c: (dy - dy * c, dy * c, dy * (b - a))
+)
+_interpolate_square = Elementwise(
+    "interpolate_square",
+    lambda a, b, c: a + (b * b - a) * c,
+    lambda dy, y, a, b, c: (dy - dy * c, dy * c * b * 2.0, dy * (b * b - a)),
+)
+
+
+def _divide_by_root_gradient(dy, y, a, b, c):
+    root = sqrt(b)
+    over_a = dy / (root + c)
+    over_c = -over_a * y
+    return over_a, over_c * 0.5 / root, over_c
+
+
+_divide_by_root = Elementwise(
+    "divide_by_root", lambda a, b, c: a / (np.sqrt(b) + c), _divide_by_root_gradient, "float"
 )
 
 
@@ -346,6 +363,21 @@ def where(condition, x1, x2):
 def multiply_add(x1, x2, x3):
     """x1 * x2 + x3, in C with a single rounding."""
     return apply(_multiply_add, x1, x2, x3)
+
+
+def interpolate(x1, x2, rate):
+    """x1 + (x2 - x1) * rate."""
+    return apply(_interpolate, x1, x2, rate)
+
+
+def interpolate_square(x1, x2, rate):
+    """x1 + (x2**2 - x1) * rate."""
+    return apply(_interpolate_square, x1, x2, rate)
+
+
+def divide_by_root(x1, x2, epsilon):
+    """x1 / (sqrt(x2) + epsilon)."""
+    return apply(_divide_by_root, x1, x2, epsilon)
 
 
 def cast(x, dtype):

@@ -1,7 +1,7 @@
 """Adadelta (arXiv 1212.5701)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -49,10 +49,10 @@ class Adadelta(Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable, or the flat storage of all."""
         a, b = self.slot("accumulated_grad", variable), self.slot("accumulated_delta_var", variable)
-        squares = moving_average(a, ops.square(gradient), 1.0 - self.rho)
+        squares = ops.interpolate_square(a, gradient, 1.0 - self.rho)
         step = gradient * ops.sqrt((b + self.epsilon) / (squares + self.epsilon))
         self.assign(a, squares)
-        self.assign(b, moving_average(b, ops.square(step), 1.0 - self.rho))
+        self.assign(b, ops.interpolate_square(b, step, 1.0 - self.rho))
         self.assign_sub(variable, step * learning_rate)
 
     def get_config(self):

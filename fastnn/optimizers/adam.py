@@ -1,7 +1,7 @@
 """Adam (arXiv 1412.6980) and AdamW (arXiv 1711.05101)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -53,18 +53,19 @@ class Adam(Optimizer):
     def update_step(self, gradient, variable, learning_rate):
         """Update one variable, or the flat storage of all."""
         m, v = self.slot("momentum", variable), self.slot("velocity", variable)
-        step = ops.cast(self.iterations + 1, variable.dtype)
-        bias_1, bias_2 = 1.0 - ops.power(self.beta_1, step), 1.0 - ops.power(self.beta_2, step)
+        t = ops.cast(self.iterations + 1, variable.dtype)
+        bias_1, bias_2 = 1.0 - ops.power(self.beta_1, t), 1.0 - ops.power(self.beta_2, t)
         alpha = learning_rate * ops.sqrt(bias_2) / bias_1
-        momentum = moving_average(m, gradient, 1.0 - self.beta_1)
-        velocity = moving_average(v, ops.square(gradient), 1.0 - self.beta_2)
+        momentum = ops.interpolate(m, gradient, 1.0 - self.beta_1)
+        velocity = ops.interpolate_square(v, gradient, 1.0 - self.beta_2)
         self.assign(m, momentum)
         self.assign(v, velocity)
         if self.amsgrad:
             largest = self.slot("velocity_hat", variable)
             velocity = ops.maximum(largest, velocity)
             self.assign(largest, velocity)
-        self.assign_sub(variable, momentum * alpha / (ops.sqrt(velocity) + self.epsilon))
+        step = ops.divide_by_root(momentum, velocity, self.epsilon)
+        self.assign(variable, ops.multiply_add(step, -alpha, variable))
 
     def get_config(self):
         """The arguments of the constructor."""

@@ -1,7 +1,7 @@
 """Adamax (arXiv 1412.6980, section 7.1)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -50,7 +50,7 @@ class Adamax(Optimizer):
         m, u = self.slot("momentum", variable), self.slot("norm", variable)
         step = ops.cast(self.iterations + 1, variable.dtype)
         alpha = learning_rate / (1.0 - ops.power(self.beta_1, step))
-        momentum = moving_average(m, gradient, 1.0 - self.beta_1)
+        momentum = ops.interpolate(m, gradient, 1.0 - self.beta_1)
         norm = ops.maximum(u * self.beta_2, ops.absolute(gradient))
         self.assign(m, momentum)
         self.assign(u, norm)

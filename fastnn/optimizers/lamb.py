@@ -1,7 +1,7 @@
 """LAMB (arXiv 1904.00962)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -45,11 +45,11 @@ class Lamb(Optimizer):
         m, v = self.slot("momentum", variable), self.slot("velocity", variable)
         step = ops.cast(self.iterations + 1, variable.dtype)
         bias_1, bias_2 = 1.0 - ops.power(self.beta_1, step), 1.0 - ops.power(self.beta_2, step)
-        momentum = moving_average(m, gradient, 1.0 - self.beta_1)
-        velocity = moving_average(v, ops.square(gradient), 1.0 - self.beta_2)
+        momentum = ops.interpolate(m, gradient, 1.0 - self.beta_1)
+        velocity = ops.interpolate_square(v, gradient, 1.0 - self.beta_2)
         self.assign(m, momentum)
         self.assign(v, velocity)
-        update = momentum / bias_1 / (ops.sqrt(velocity / bias_2) + self.epsilon)
+        update = ops.divide_by_root(momentum / bias_1, velocity / bias_2, self.epsilon)
         size, length = ops.norm(variable), ops.norm(update)
         ratio = ops.where(size * length > 0.0, size / length, 1.0)
         self.assign_sub(variable, update * (ratio * learning_rate))

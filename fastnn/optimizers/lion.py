@@ -1,7 +1,7 @@
 """Lion (arXiv 2302.06675)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -48,7 +48,7 @@ class Lion(Optimizer):
         m = self.slot("momentum", variable)
         direction = ops.sign(ops.multiply_add(m, self.beta_1, gradient * (1.0 - self.beta_1)))
         self.assign_sub(variable, direction * learning_rate)
-        self.assign(m, moving_average(m, gradient, 1.0 - self.beta_2))
+        self.assign(m, ops.interpolate(m, gradient, 1.0 - self.beta_2))
 
     def get_config(self):
         """The arguments of the constructor."""

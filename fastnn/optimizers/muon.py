@@ -1,7 +1,7 @@
 """Muon: matrices move by the orthogonal part of their momentum (K. Jordan, 2024; arXiv 2502.16982)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import patterns, registry
 
 
@@ -102,12 +102,12 @@ class Muon(Optimizer):
     def _adam_step(self, gradient, variable, learning_rate, m, v):
         step = ops.cast(self.iterations + 1, variable.dtype)
         bias_1, bias_2 = 1.0 - ops.power(self.adam_beta_1, step), 1.0 - ops.power(self.adam_beta_2, step)
-        momentum = moving_average(m, gradient, 1.0 - self.adam_beta_1)
-        velocity = moving_average(v, ops.square(gradient), 1.0 - self.adam_beta_2)
+        momentum = ops.interpolate(m, gradient, 1.0 - self.adam_beta_1)
+        velocity = ops.interpolate_square(v, gradient, 1.0 - self.adam_beta_2)
         self.assign(m, momentum)
         self.assign(v, velocity)
         alpha = learning_rate * ops.sqrt(bias_2) / bias_1
-        self.assign_sub(variable, momentum * alpha / (ops.sqrt(velocity) + self.epsilon))
+        self.assign_sub(variable, ops.divide_by_root(momentum, velocity, self.epsilon) * alpha)
 
     def get_config(self):
         """The arguments of the constructor; ValueError for patterns that a file may not hold."""

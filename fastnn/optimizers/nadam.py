@@ -1,7 +1,7 @@
 """Nadam: Adam with Nesterov momentum (Dozat 2016)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -57,13 +57,13 @@ class Nadam(Optimizer):
         mu, next_mu = self._mu(1), self._mu(2)
         of_momentum = learning_rate * next_mu / (1.0 - self._mu_product * next_mu)
         of_gradient = learning_rate * (1.0 - mu) / (1.0 - self._mu_product)
-        momentum = moving_average(m, gradient, 1.0 - self.beta_1)
-        velocity = moving_average(v, ops.square(gradient), 1.0 - self.beta_2)
+        momentum = ops.interpolate(m, gradient, 1.0 - self.beta_1)
+        velocity = ops.interpolate_square(v, gradient, 1.0 - self.beta_2)
         self.assign(m, momentum)
         self.assign(v, velocity)
         ahead = ops.multiply_add(momentum, of_momentum, gradient * of_gradient)
         unbiased = velocity * (1.0 / (1.0 - ops.power(self.beta_2, step)))
-        self.assign_sub(variable, ahead / (ops.sqrt(unbiased) + self.epsilon))
+        self.assign_sub(variable, ops.divide_by_root(ahead, unbiased, self.epsilon))
 
     def get_config(self):
         """The arguments of the constructor."""

@@ -321,7 +321,7 @@ class Optimizer(OptimizerVariables):
         keep = ops.where(ops.equal(self.iterations, 0), 0.0, float(self.ema_momentum))
         for variable in variables:
             average = self.slot("average", variable)
-            self.assign(average, moving_average(average, variable, 1.0 - keep))
+            self.assign(average, ops.interpolate(average, variable, 1.0 - keep))
         if self.ema_overwrite_frequency:
             due = ops.equal(ops.mod(self.iterations + 1.0, float(self.ema_overwrite_frequency)), 0.0)
             _only_when(due, lambda: self._overwrite_with_average(variables))
@@ -367,11 +367,6 @@ class Optimizer(OptimizerVariables):
             schedule = registry.deserialize(config["learning_rate"], "schedule", custom_objects)
             config["learning_rate"] = schedule
         return cls(**config)
-
-
-def moving_average(old, new, rate):
-    """``old + (new - old) * rate``."""
-    return ops.multiply_add(new - old, rate, old)
 
 
 def _checked_gradient(gradient, variable):

@@ -1,7 +1,7 @@
 """RMSprop (Tieleman and Hinton 2012)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -63,7 +63,7 @@ class RMSprop(Optimizer):
 
     def _average_of(self, name, variable, value):
         slot = self.slot(name, variable)
-        average = moving_average(slot, value, 1.0 - self.rho)
+        average = ops.interpolate(slot, value, 1.0 - self.rho)
         self.assign(slot, average)
         return average
 

@@ -1,7 +1,7 @@
 """Schedule-free AdamW (arXiv 2405.15682)."""
 
 from fastnn import ops
-from fastnn.optimizers.optimizer import Optimizer, moving_average
+from fastnn.optimizers.optimizer import Optimizer
 from fastnn.saving import registry
 
 
@@ -62,7 +62,7 @@ class ScheduleFreeAdamW(Optimizer):
         step = ops.cast(self.iterations + 1, variable.dtype)
         if self.warmup_steps > 0:
             learning_rate = learning_rate * ops.minimum(step / float(self.warmup_steps), 1.0)
-        velocity = moving_average(v, ops.square(gradient), 1.0 - self.beta_2)
+        velocity = ops.interpolate_square(v, gradient, 1.0 - self.beta_2)
         size = ops.sqrt(velocity / (1.0 - ops.power(self.beta_2, step))) + self.epsilon
         moved = z - learning_rate * gradient / size
         average = (variable - (1.0 - self.beta_1) * z) / self.beta_1
