@@ -78,13 +78,13 @@ def _current() -> tuple[int, str]:
         return scoped, "num_threads() in this block"
     if _chosen is not None:
         return _chosen, "set_num_threads()"
-    if os.environ.get("OMP_NUM_THREADS"):
-        return min(openmp, MAX_THREADS), "the environment variable OMP_NUM_THREADS"
     return _default()
 
 
 @functools.cache
 def _default() -> tuple[int, str]:
+    if os.environ.get("OMP_NUM_THREADS"):
+        return min(_openmp_at_import, MAX_THREADS), "the environment variable OMP_NUM_THREADS"
     allowed = _affinity()
     limits = [(len(allowed), "the CPUs that this process may use")]
     quota = cpu_quota()

@@ -27,10 +27,6 @@ def learning_rates(model):
     return () if model.optimizer is None else tuple(part._learning_rate for part in model.optimizer.parts())
 
 
-def _same(rates, others):
-    return len(rates) == len(others) and all(a is b for a, b in zip(rates, others, strict=True))
-
-
 class ReadyCalls:
     """The calls of one model by form."""
 
@@ -50,9 +46,12 @@ class ReadyCalls:
         entry = self._calls.get(form)
         if entry is None:
             return None
-        executable, rates, call = entry
-        if executable.stale() or not _same(rates, learning_rates(model)) or config.floatx() != "float32":
+        executable, optimizer, rates, call = entry
+        if executable.stale() or model.optimizer is not optimizer or config.floatx() != "float32":
             return None
+        for part, rate in rates:
+            if part._learning_rate is not rate:
+                return None
         results = call(arrays, model._draw_seed(), step, get_num_threads() if call.shared else 1)
         return None if results is None else (executable.program, results)
 
@@ -76,7 +75,9 @@ class ReadyCalls:
             self.names = list(quotients)
         call = executable.ready(arrays, limits, list(quotients.values()))
         if call is not None:
-            self._calls[form] = executable, learning_rates(model), call
+            optimizer = model.optimizer
+            parts = optimizer.parts() if measured and optimizer is not None else ()
+            self._calls[form] = executable, optimizer, [(part, part._learning_rate) for part in parts], call
 
 
 UNCHECKED = object()  # targets that C cannot check
