@@ -7,7 +7,7 @@ from fastnn.graph.program import Program
 from fastnn.variable import Storage, Variable
 
 LIMIT = 8.0  # numbers are brought back below it, so that no sum leaves the exact integers
-SHAPES = ((), (6,), (1, 6), (4, 6), (4, 1), (6, 4), (2, 3, 4), (4, 6, 1), (2, 5, 4, 2))
+SHAPES = ((), (6,), (1, 6), (4, 6), (4, 1), (6, 4), (2, 3, 4), (4, 6, 1), (2, 5, 4, 2), (2, 600), (130, 6))
 BINARY = (ops.add, ops.subtract, ops.multiply, ops.maximum, ops.minimum, ops.squared_difference)
 UNARY = (
     ops.negative, ops.absolute, ops.relu, ops.sign, ops.square, ops.floor, lambda x: x * 0.5 + x * 0.5,
@@ -77,7 +77,8 @@ class RandomProgram:
     def _grow(self):
         kinds = (
             self._unary, self._binary, self._binary, self._compare, self._reduce, self._matmul, self._move, self._mask,
-            self._convolve, self._pool, self._assign, self._rows, self._same_shape,
+            self._convolve, self._pool, self._assign, self._rows, self._same_shape, self._integer, self._logical,
+            self._statistics, self._random, self._read_again, self._arrange,
         )  # fmt: skip
         self._any(kinds)()
 
@@ -115,6 +116,111 @@ class RandomProgram:
         self._keep(kept)
         if self.rng.random() < 0.5:
             self._keep(ops.where(mask, kept * 2.0, x))
+
+    def _integer(self):
+        """A chain on int32, some of it as floats in between."""
+        x = ops.cast(self._pick(), "int32")
+        for _ in range(self.rng.integers(1, 5)):
+            kind = self.rng.integers(6)
+            if kind == 0:
+                x = ops.mod(x, int(self.rng.integers(2, 6)))
+            elif kind == 1:
+                x = ops.floor_divide(x, int(self.rng.integers(2, 6)))
+            elif kind == 2:
+                x = ops.cast(ops.cast(x, "float32") * 0.5, "int32")  # towards zero
+            elif kind == 3:
+                x = ops.where(x > 1, x, 2 - x)
+            elif kind == 4:
+                x = ops.maximum(ops.minimum(x * x, 9), x)
+            else:
+                x = x + ops.cast(x < 0, "int32")
+        if x.ndim and self.rng.random() < 0.3:
+            x = self._any((ops.sum, ops.max, ops.cumsum))(x, self.rng.integers(x.ndim))
+        self._keep(ops.cast(x, "float32"))
+
+    def _logical(self):
+        a = self._pick()
+        b, c = (self._like_shape(a) for _ in range(2))
+        less = ops.logical_and(a < b, ops.logical_not(ops.equal(b, c)))
+        either = ops.logical_or(less, ops.cast(c, "bool"))
+        self._keep(ops.where(either, a, ops.cast(less, "float32") - b))
+        if self.rng.random() < 0.4:
+            self._keep(ops.cast(less + either - ops.cast(b, "bool"), "float32"))
+        if a.ndim and self.rng.random() < 0.4:
+            self._keep(ops.cast(self._any((ops.any, ops.all))(either, self.rng.integers(a.ndim)), "float32"))
+
+    def _like_shape(self, x):
+        """A tensor that goes with x: of its shape, a row, a column, or a number."""
+        fitting = [
+            t
+            for t in [*self.tensors, *self.variables]
+            if _fit(x, t) and np.broadcast_shapes(x.shape, t.shape) == x.shape
+        ]
+        return self._any(fitting) if fitting else x
+
+    def _statistics(self):
+        """As normalizations do: several reductions of what is made of x, over one or several sets of axes."""
+        x = self._pick()
+        if not x.ndim:
+            return
+        axes = [tuple(np.flatnonzero(self.rng.random(x.ndim) < 0.5)) or (x.ndim - 1,) for _ in range(2)]
+        axes = axes if self.rng.random() < 0.4 else axes[:1] * 2
+        center = self._any((ops.max, ops.min))(x, axes[0], True)
+        moved = x - center
+        total = ops.clip(ops.sum(moved, axes[1], True), -LIMIT, LIMIT)
+        squares = ops.clip(ops.sum(moved * moved, axes[1], True), -LIMIT, LIMIT)
+        products = ops.clip(ops.sum(moved * self._like_shape(x), axes[0], True), -LIMIT, LIMIT)
+        for made in (moved * total - squares, total, squares, products + center, moved):
+            if self.rng.random() < 0.5:
+                self._keep(made)
+
+    def _random(self):
+        """Random numbers read in several ways: each reader sees the same ones."""
+        shape = self._any(SHAPES)
+        numbers = ops.floor(ops.random_uniform(self.program, shape) * 8.0)
+        other = ops.floor(ops.random_uniform(self.program, shape) * 8.0)
+        ways = [
+            lambda: numbers, lambda: numbers - other, lambda: numbers + numbers * 2.0, lambda: ops.sum(numbers),
+            lambda: ops.where(numbers > other, numbers, -other), lambda: ops.reshape(numbers, (-1,)),
+            lambda: ops.max(numbers - other, -1) if shape else numbers, lambda: ops.transpose(other),
+            lambda: numbers * self._like_shape(numbers), lambda: ops.expand_dims(numbers, 0) + other,
+        ]  # fmt: skip
+        for i in self.rng.permutation(len(ways))[: self.rng.integers(1, 5)]:
+            self._keep(ways[i]())
+
+    def _read_again(self):
+        """A product or convolution whose result is wanted as it is, after its epilogue, and by later ones."""
+        a = self._pick(2)
+        y = ops.matmul(a, self.program.constant(self._integers((a.shape[1], 6))))
+        raw = ops.clip(y, -LIMIT, LIMIT)
+        row, column = ops.max(raw, 0), ops.max(raw, 1, True)
+        made = ops.relu(y + self._any((row, column, 1.0, raw)))
+        for value in (raw, made, made - raw, ops.sum(made, 0), ops.sum(y, 1) + ops.max(made, 1), y * row):
+            if self.rng.random() < 0.5:
+                self._keep(value)
+
+    def _arrange(self):
+        x = self._pick()
+        if not x.ndim:
+            return
+        axis = int(self.rng.integers(x.ndim))
+        kind = self.rng.integers(8)
+        if kind == 0:
+            self._keep(ops.cumsum(x, axis))
+        elif kind == 1:
+            self._keep(ops.sort(x, axis))
+        elif kind == 2:
+            self._keep(ops.cast(ops.argmax(x, axis), "float32"))
+        elif kind == 3:
+            self.tensors.append(ops.pad(x, [(int(a == axis), 0) for a in range(x.ndim)]))
+        elif kind == 4 and x.size < 100:
+            self.tensors.append(ops.repeat(x, 2, axis))
+        elif kind == 5 and x.size < 100:
+            self.tensors.append(ops.stack([x, self._keep_shape(x)], axis))
+        elif kind == 6:
+            self.tensors.append(ops.roll(x, 1, axis))
+        elif kind == 7 and x.ndim == 3:
+            self._keep(ops.matmul(x, ops.transpose(x, (0, 2, 1))))
 
     def _reduce(self):
         x = self._pick()

@@ -291,6 +291,7 @@ class _Fuser:
         a.body, a.reductions = b.body + a.body, b.reductions + a.reductions
         b.body, b.reductions = [], []
         self._grow(a, inputs)
+        self.needed |= 1 << a.index
         for i, bits in enumerate(self.ancestors):
             if bits >> b.index & 1:
                 self.ancestors[i] = bits & ~(1 << b.index) | (1 << a.index if i != a.index else 0)

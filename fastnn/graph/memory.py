@@ -118,28 +118,38 @@ class Layout:
                 self.drafts.append(draft)
 
     def _place_updates(self):
+        held = self._hold_old_values()
         late, writes, reads = [], {}, _LastTouch()
         for i, draft in enumerate(self.drafts):
             self._note(i, draft, writes, reads)
         updated = _LastTouch()
         for variable, tensor in self.program.updates.items():
+            tensor = held.get(variable, tensor)
             source, place = self.root(tensor), self._variable_place(variable)
-            if source.kind == "variable" and source.data is variable:
-                continue
+            if source.kind == "variable":
+                continue  # the same one
             alone = updated.last(variable) < 0  # else: a weight assigned after all were updated
             updated.note(variable, 0)
             if alone and self._is_free_result(source) and self._may_overwrite(variable, source, writes, reads):
                 self.places[id(source)] = place
                 continue
             if source.kind != "result" or self.places.get(id(source), place).base != ARENA:
-                held = self._fresh(tensor)  # another update may change the source before it is copied
-                self.drafts.append(self._copy_draft(tensor, held))
-                self._note(len(self.drafts) - 1, self.drafts[-1], writes, reads)
-                tensor = held
+                source, tensor = tensor, self._fresh(tensor)  # another update may change it before it is copied
+                self.drafts.append(self._copy_draft(source, tensor))
             target = self._fresh(tensor)
             self.places[id(target)] = place
             late.append(self._copy_draft(tensor, target))
         self.drafts += late
+
+    def _hold_old_values(self):
+        """Copies, made before any update, of what variables were that others become: {variable: copy}."""
+        held = {}
+        for variable, tensor in self.program.updates.items():
+            source = self.root(tensor)
+            if source.kind == "variable" and source.data is not variable:
+                held[variable] = self._fresh(tensor)
+                self.drafts.insert(0, self._copy_draft(tensor, held[variable]))
+        return held
 
     def _note(self, i, draft, writes, reads):
         """Remember which draft first writes a tensor, and which last reads a variable."""
@@ -155,12 +165,8 @@ class Layout:
         if reads.last(variable) != first:
             return reads.last(variable) < first
         draft, span = self.drafts[first], _span(variable)
-        for tensor in draft.reads:
-            root = self.root(tensor)
-            if root.kind == "variable" and _overlap(_span(root.data), span):
-                if _span(root.data) != span or not _reads_in_place(draft, tensor):
-                    return False
-        return True
+        spans = ((_span(self.root(t).data), t) for t in draft.reads if self.root(t).kind == "variable")
+        return all(own == span and _reads_in_place(draft, t) for own, t in spans if _overlap(own, span))
 
     # --- the arena ---------------------------------------------------------------------------------
     def _place_results(self):

@@ -27,8 +27,11 @@ class Elementwise(Primitive):
     derivative : callable, optional
         ``(dy, y, *inputs) -> tuple``: the gradient for each input before broadcasting is undone.
     result : {"same", "float", "bool"}
-        dtype of the output: that of the inputs, a float whatever they are, or bool.
+        dtype of the output: that of the inputs, where bools count as the integers 0 and 1; a float whatever they are; or
+        bool.
     """
+
+    counts = True  # bools, see `result`
 
     def __init__(self, name, function, derivative=None, result="same"):
         super().__init__(name)
@@ -49,6 +52,8 @@ class Elementwise(Primitive):
         return "int32"
 
     def reference(self, *arrays, **attributes):
+        if self.counts and all(np.asarray(a).dtype == bool for a in arrays):
+            arrays = [np.asarray(a, np.int32) for a in arrays]
         with np.errstate(all="ignore"):
             result = self.function(*arrays, **attributes)
         return _as_float(result, arrays) if self.result != "bool" else result
@@ -196,6 +201,8 @@ _isnan = Elementwise("isnan", np.isnan, result="bool")
 
 class Where(Elementwise):
     """where(c, a, b) = a where c, else b."""
+
+    counts = False
 
     def result_dtype(self, condition, a, b):
         return super().result_dtype(a, b) if not a.dtype == b.dtype == "bool" else "bool"

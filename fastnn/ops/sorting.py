@@ -95,8 +95,7 @@ def take_along_axis(x, indices, axis=None):
 
 def cumsum(x, axis=None, dtype=None):
     """Running sums along an axis (of the flattened x if None)."""
-    x = tensor_like(x)
-    return _along_last(lambda v: apply(_cumsum, v), x if dtype is None else cast(x, dtype), axis)
+    return _along_last(lambda v: apply(_cumsum, v), _summand(x, dtype), axis)
 
 
 def cumprod(x, axis=None, dtype=None):
@@ -110,8 +109,14 @@ def cumprod(x, axis=None, dtype=None):
             parts.append(total)
         return ops.stack(parts, -1)
 
+    return _along_last(products, _summand(x, dtype), axis)
+
+
+def _summand(x, dtype):
+    """x in a dtype, by default its own; bools are counted."""
     x = tensor_like(x)
-    return _along_last(products, x if dtype is None else cast(x, dtype), axis)
+    dtype = "int32" if dtype is None and str(x.dtype) == "bool" else dtype
+    return x if dtype is None else cast(x, dtype)
 
 
 def quantile(x, q, axis=None, method="linear", keepdims=False):

@@ -90,9 +90,10 @@ def _may_overwrite_plainly(layout, variable, source):
     for i, draft in enumerate(drafts[first:], first):
         for tensor in draft.reads:
             root = layout.root(tensor)
-            if root.kind == "variable" and memory._overlap(memory._span(root.data), span):
-                if i > first or memory._span(root.data) != span or not memory._reads_in_place(draft, tensor):
-                    return False
+            own = memory._span(root.data) if root.kind == "variable" else None
+            in_place = i == first and own == span and memory._reads_in_place(draft, tensor)
+            if own is not None and memory._overlap(own, span) and not in_place:
+                return False
     return True
 
 
@@ -257,3 +258,18 @@ def test_a_storage_whose_variable_has_left_is_not_used_again():
     again = gather_storage([a, b], "float32")
     assert a.storage is again and b.storage is again
     assert again.flat[b.offset] == 2.0
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_variable_becomes_what_another_was_before_the_run(first):
+    a, b = Variable(np.float32([1, 2, 3])), Variable(np.float32([4, 5, 6]))
+    with Program() as program:
+        old = program.tensor(a)
+        updates = [(a, a * 2.0 + 1.0), (b, old)]
+        for variable, value in (updates[first], updates[1 - first]):
+            variable.assign(value)
+    executable = programs.shared(program)
+    programs.check_plan(executable.layout)
+    programs.run_native(executable, [[]])
+    np.testing.assert_array_equal(a.value, [3, 5, 7])
+    np.testing.assert_array_equal(b.value, [1, 2, 3])

@@ -142,3 +142,31 @@ def test_a_primitive_without_a_kernel_returns_to_the_interpreter():
 def test_a_name_is_given_once():
     with pytest.raises(ValueError, match="defined twice"):
         Primitive("matmul")
+
+
+BOOL_SUMS = {
+    "add": (lambda a, b: a + b, [1, 1, 2, 0]),
+    "subtract": (lambda a, b: a - b, [1, -1, 0, 0]),
+    "multiply": (lambda a, b: a * b, [0, 0, 1, 0]),
+    "maximum": (ops.maximum, [1, 1, 1, 0]),
+    "negative": (lambda a, b: ops.negative(a), [-1, 0, -1, 0]),
+    "square": (lambda a, b: ops.square(b), [0, 1, 1, 0]),
+    "cumsum": (lambda a, b: ops.cumsum(a), [1, 1, 2, 2]),
+    "cumprod": (lambda a, b: ops.cumprod(ops.logical_not(b)), [1, 0, 0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", BOOL_SUMS)
+def test_bools_count_as_numbers(name):
+    """In programs on both engines and on arrays; NumPy's own + and - of bools are something else."""
+    function, expected = BOOL_SUMS[name]
+    x, y = np.float32([1, 0, 1, 0]), np.float32([0, 1, 1, 0])
+    with Program() as program:
+        a, b = program.input((4,)), program.input((4,))
+        program.outputs = [function(a > 0, b > 0)]
+    assert program.outputs[0].dtype == "int32"
+    for results in (programs.run_native(programs.shared(program), [[x, y]]), programs.run_reference(program, [[x, y]])):
+        assert results[0].dtype == np.int32
+        np.testing.assert_array_equal(results[0][0], expected)
+    if name not in ("add", "subtract", "multiply"):  # there NumPy is asked first
+        np.testing.assert_array_equal(function(x > 0, y > 0), expected)
