@@ -9,6 +9,7 @@
 #include "dispatch.h"
 #include "epilogue.h"
 #include "gemm.h"
+#include "pool.h"
 
 enum {
   COLUMNS = FNN_PACKED_COLUMNS, /* columns of B that meet all rows of A before the next: they stay in cache */
@@ -21,7 +22,10 @@ enum {
   CHUNK_WORK = 20000,           /* nanoseconds in a chunk */
   CHUNK_PIXELS = 96,            /* output pixels in a chunk, or reading a large kernel costs more than using it */
   MAX_CHUNKS = 64,
-  STRIP = 1 << 15 /* output elements written before the epilogue reads them again */
+  STRIP = 1 << 15,        /* output elements written before the epilogue reads them again */
+  POOLED_STRIP = 1 << 13, /* or the pooling, which makes few of them: they stay in the first-level cache */
+  LINE = 16,              /* whole cache lines */
+  POOLED_KERNELS = 8      /* but many times the kernel, or its copy for each strip costs too much */
 };
 
 /* ---- output rows whose taps all lie inside -------------------------------------------------------------------- */
@@ -102,19 +106,19 @@ static void pad_rows(const fnn_conv *v, const float *image, ptrdiff_t p, ptrdiff
   }
 }
 
-/* Output rows p .. end-1 of one image. */
+/* Output rows p .. end-1 of one image; the first goes to y. */
 static void conv_image(const fnn_conv *v, const float *image, ptrdiff_t p, ptrdiff_t end, float *y, float *scratch) {
   const ptrdiff_t xc = v->c * v->groups, y_row = v->columns.out * v->f * v->groups, x_row = v->columns.in * xc;
   if (!padded(&v->rows) && !padded(&v->columns)) {
     const ptrdiff_t origin = (p * v->rows.stride - v->rows.pad) * x_row - v->columns.pad * xc;
-    conv_inside(v, image + origin, x_row, end - p, y + p * y_row, scratch);
+    conv_inside(v, image + origin, x_row, end - p, y, scratch);
     return;
   }
   float *inside = scratch + packed_kernel(v);
-  for (ptrdiff_t rows; p < end; p += rows) {
+  for (ptrdiff_t rows; p < end; p += rows, y += rows * y_row) {
     rows = fnn_min(padded_rows(v), end - p);
     pad_rows(v, image, p, rows, inside);
-    conv_inside(v, inside, reach(&v->columns, v->columns.out) * xc, rows, y + p * y_row, scratch);
+    conv_inside(v, inside, reach(&v->columns, v->columns.out) * xc, rows, y, scratch);
   }
 }
 
@@ -154,7 +158,7 @@ static void gather_pixel(const fnn_conv *v, ptrdiff_t image, ptrdiff_t p, ptrdif
   }
 }
 
-static void conv_gathered(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+static void conv_gathered(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *y, float *scratch) {
   const ptrdiff_t k = v->rows.taps * v->columns.taps * v->c, q = v->columns.out, p = v->rows.out;
   const ptrdiff_t last = end * q, most = gathered_pixels(v);
   for (ptrdiff_t i = begin * q; i < last; i += most) {
@@ -169,18 +173,18 @@ static void conv_gathered(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, flo
                                  .a_col = 1,
                                  .b = v->w,
                                  .b_row = v->f,
-                                 .c = v->y + i * v->f,
+                                 .c = y + (i - begin * q) * v->f,
                                  .c_row = v->f},
                      scratch + most * k);
   }
 }
 
-/* Output rows begin .. end-1, counted through all images. */
-static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *scratch) {
+/* Output rows begin .. end-1, counted through all images, to y. */
+static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *y, float *scratch) {
   const ptrdiff_t p = v->rows.out, q = v->columns.out;
   if (q == 0) return;
   if (gathers(v)) {
-    conv_gathered(v, begin, end, scratch);
+    conv_gathered(v, begin, end, y, scratch);
     return;
   }
   if (pointwise(v)) {
@@ -193,16 +197,17 @@ static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *
                                  .a_col = 1,
                                  .b = v->w,
                                  .b_row = v->f,
-                                 .c = v->y + begin * q * v->f,
+                                 .c = y,
                                  .c_row = v->f},
                      scratch);
     return;
   }
-  while (begin < end) {
-    const ptrdiff_t image = begin / p, first = image * p, stop = fnn_min(end - first, p);
+  const ptrdiff_t y_row = q * v->f * v->groups;
+  for (ptrdiff_t row = begin; row < end;) {
+    const ptrdiff_t image = row / p, first = image * p, stop = fnn_min(end - first, p);
     const float *x = v->x + image * v->rows.in * v->columns.in * v->c * v->groups;
-    conv_image(v, x, begin - first, stop, v->y + first * q * v->f * v->groups, scratch);
-    begin = first + stop;
+    conv_image(v, x, row - first, stop, y + (row - begin) * y_row, scratch);
+    row = first + stop;
   }
 }
 
@@ -210,6 +215,8 @@ static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *
 
 _Static_assert(sizeof(fnn_conv2d_dims) == sizeof(fnn_conv2d_input_gradient_dims) &&
                    sizeof(fnn_conv2d_dims) == offsetof(fnn_conv2d_kernel_gradient_dims, images),
+               "the convolution steps share their sizes");
+_Static_assert(sizeof(fnn_conv2d_dims) == offsetof(fnn_conv2d_max_pool2d_dims, pool_p),
                "the convolution steps share their sizes");
 
 fnn_conv fnn_conv_of(const fnn_step *step) {
@@ -244,16 +251,21 @@ double fnn_conv_work(const fnn_conv *v) {
   return 2 * outputs * taps / 100 + (inputs + outputs) * 4 / 20;
 }
 
-/* Output rows in one chunk. */
-static ptrdiff_t chunk_rows(const fnn_conv *v) {
+/* How many chunks are wanted. */
+static ptrdiff_t wanted_chunks(const fnn_conv *v) {
   const double chunks = fnn_conv_work(v) / CHUNK_WORK;
-  const ptrdiff_t wanted = chunks < 1 ? 1 : chunks < MAX_CHUNKS ? (ptrdiff_t)chunks : MAX_CHUNKS;
-  const int large = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f) > LARGE_KERNEL / 4;
-  const ptrdiff_t least = large ? fnn_ceil_div(CHUNK_PIXELS, fnn_max(v->columns.out, 1)) : 1;
-  return fnn_max(least, fnn_ceil_div(v->n * v->rows.out, wanted));
+  return chunks < 1 ? 1 : chunks < MAX_CHUNKS ? (ptrdiff_t)chunks : MAX_CHUNKS;
 }
 
-const char *fnn_conv_check(const fnn_step *step, const fnn_conv *v, int x, int w, ptrdiff_t kernels, int y) {
+/* Output rows in one chunk. */
+static ptrdiff_t chunk_rows(const fnn_conv *v) {
+  const int large = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f) > LARGE_KERNEL / 4;
+  const ptrdiff_t least = large ? fnn_ceil_div(CHUNK_PIXELS, fnn_max(v->columns.out, 1)) : 1;
+  return fnn_max(least, fnn_ceil_div(v->n * v->rows.out, wanted_chunks(v)));
+}
+
+/* fnn_conv_check but for the output. */
+static const char *check_inputs(const fnn_step *step, const fnn_conv *v, int x, int w, ptrdiff_t kernels) {
   if (v->n < 0 || v->c < 0 || v->f < 0 || v->groups < 1) return "convolution: a size is negative";
   if (!fnn_axis_valid(&v->rows) || !fnn_axis_valid(&v->columns))
     return "convolution: window, stride and dilation must be at least 1 and fit the index range";
@@ -262,6 +274,13 @@ const char *fnn_conv_check(const fnn_step *step, const fnn_conv *v, int x, int w
     return "convolution: the input is too small for its sizes";
   if (!fnn_holds(step, w, FNN_PRODUCT(kernels, v->rows.taps, v->columns.taps, v->c, yc)))
     return "convolution: the kernel is too small for its sizes";
+  return NULL;
+}
+
+const char *fnn_conv_check(const fnn_step *step, const fnn_conv *v, int x, int w, ptrdiff_t kernels, int y) {
+  const char *problem = check_inputs(step, v, x, w, kernels);
+  if (problem) return problem;
+  const ptrdiff_t yc = fnn_multiply(v->f, v->groups);
   if (!fnn_holds(step, y, FNN_PRODUCT(v->n, v->rows.out, v->columns.out, yc)))
     return "convolution: the output is too small for its sizes";
   return NULL;
@@ -285,13 +304,86 @@ void fnn_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t ch
   fnn_conv v = fnn_conv_of(step);
   v.x = fnn_pointer(step, worker, 0);
   v.w = fnn_pointer(step, worker, 1);
-  v.y = fnn_pointer(step, worker, 2);
+  float *y = fnn_pointer(step, worker, 2);
   const ptrdiff_t rows = chunk_rows(&v), row = v.columns.out * v.f * v.groups;
   const ptrdiff_t end = fnn_min(v.n * v.rows.out, (chunk + 1) * rows);
   const ptrdiff_t strip = fnn_max(1, STRIP / fnn_max(row, 1));
   for (ptrdiff_t i = chunk * rows; i < end; i += strip) {
     const ptrdiff_t stop = fnn_min(i + strip, end);
-    conv_rows(&v, i, stop, (float *)worker->scratch);
+    conv_rows(&v, i, stop, y + i * row, (float *)worker->scratch);
+    fnn_epilogue(step, worker, i * row, stop * row);
+  }
+}
+
+/* ---- the step that pools -------------------------------------------------------------------------------------- */
+
+static fnn_pooling pooling_behind(const fnn_conv *v, const fnn_step *step) {
+  const fnn_conv2d_max_pool2d_dims *d = (const fnn_conv2d_max_pool2d_dims *)step->dim;
+  return fnn_pooling_of(v->n, v->rows.out, v->columns.out, fnn_multiply(v->f, v->groups), &d->pool_p);
+}
+
+/* Rows of the convolution that so many pooled rows read. */
+static ptrdiff_t rows_below(const fnn_pooling *pool, ptrdiff_t pooled) {
+  return fnn_min(reach(&pool->rows, pooled), pool->rows.in);
+}
+
+/* Pooled rows of one image that are made at a time. */
+static ptrdiff_t pooled_strip(const fnn_conv *v, const fnn_pooling *pool) {
+  const ptrdiff_t kernel = FNN_PRODUCT(v->rows.taps, v->columns.taps, v->c, v->f, v->groups);
+  const ptrdiff_t strip = fnn_max(POOLED_STRIP, fnn_min(STRIP, POOLED_KERNELS * fnn_min(kernel, STRIP)));
+  const ptrdiff_t row = FNN_PRODUCT(v->columns.out, v->f, v->groups, pool->rows.stride);
+  return fnn_max(1, fnn_min(strip / fnn_max(row, 1), pool->rows.out));
+}
+
+/* Elements of the rows below a strip, whole cache lines. */
+static ptrdiff_t strip_elements(const fnn_conv *v, const fnn_pooling *pool) {
+  const ptrdiff_t rows = rows_below(pool, pooled_strip(v, pool));
+  const ptrdiff_t elements = FNN_PRODUCT(rows, v->columns.out, v->f, v->groups);
+  return elements < 0 ? -1 : fnn_multiply(fnn_ceil_div(elements, LINE), LINE);
+}
+
+static ptrdiff_t chunk_pooled_rows(const fnn_conv *v, const fnn_pooling *pool) {
+  return fnn_max(1, fnn_ceil_div(v->n * pool->rows.out, wanted_chunks(v)));
+}
+
+const char *fnn_conv2d_max_pool2d_prepare(fnn_step *step) {
+  const fnn_conv v = fnn_conv_of(step);
+  const char *problem = check_inputs(step, &v, 0, 1, 1);
+  if (problem) return problem;
+  const fnn_pooling pool = pooling_behind(&v, step);
+  problem = fnn_max_pool_check(step, &pool, 2, 3);
+  if (problem) return problem;
+  const ptrdiff_t count = FNN_PRODUCT(v.n, pool.rows.out, pool.columns.out, pool.c);
+  step->chunks = count == 0 ? 0 : fnn_ceil_div(v.n * pool.rows.out, chunk_pooled_rows(&v, &pool));
+  step->scratch_bytes = fnn_add(fnn_multiply(strip_elements(&v, &pool), (ptrdiff_t)sizeof(float)), conv_scratch(&v));
+  step->work = fnn_conv_work(&v);
+  return step->scratch_bytes < 0 ? "conv2d_max_pool2d: sizes overflow" : NULL;
+}
+
+/* Pooled rows begin .. end-1 of one image, counted through the images. */
+static void conv_and_pool(const fnn_conv *v, const fnn_pooling *pool, ptrdiff_t begin, ptrdiff_t end, float *y,
+                          char *winner, float *scratch) {
+  const fnn_axis *rows = &pool->rows;
+  const ptrdiff_t image = begin / rows->out, above = image * rows->in, p = begin % rows->out;
+  const ptrdiff_t first = above + fnn_max(0, p * rows->stride - rows->pad);
+  const ptrdiff_t last = above + fnn_min(rows->in, p * rows->stride - rows->pad + reach(rows, end - begin));
+  const fnn_pool_input in = {scratch, first, 0, v->columns.out};
+  conv_rows(v, first, last, scratch, scratch + strip_elements(v, pool));
+  for (ptrdiff_t row = begin; row < end; row++) fnn_max_pool(pool, &in, row, 0, pool->columns.out, y, winner);
+}
+
+void fnn_conv2d_max_pool2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  fnn_conv v = fnn_conv_of(step);
+  v.x = fnn_pointer(step, worker, 0);
+  v.w = fnn_pointer(step, worker, 1);
+  float *y = fnn_pointer(step, worker, 2);
+  char *winner = fnn_pointer(step, worker, 3);
+  const fnn_pooling pool = pooling_behind(&v, step);
+  const ptrdiff_t rows = chunk_pooled_rows(&v, &pool), row = pool.columns.out * pool.c, p = pool.rows.out;
+  const ptrdiff_t end = fnn_min(v.n * p, (chunk + 1) * rows), strip = pooled_strip(&v, &pool);
+  for (ptrdiff_t i = chunk * rows, stop; i < end; i = stop) {
+    stop = fnn_min(fnn_min(i + strip, end), (i / p + 1) * p);
+    conv_and_pool(&v, &pool, i, stop, y, winner, (float *)worker->scratch);
     fnn_epilogue(step, worker, i * row, stop * row);
   }
 }

@@ -9,10 +9,10 @@ typedef struct fnn_conv {
   fnn_axis rows, columns;
   ptrdiff_t n, c, f, groups;
   const float *x, *w;
-  float *y;
+  float *y; /* of the kernel gradient: dy */
 } fnn_conv;
 
-/* The sizes of any of the three convolution steps, without pointers. */
+/* The sizes that all convolution steps have, without pointers. */
 fnn_conv fnn_conv_of(const fnn_step *step);
 
 /* Nanoseconds for all of it; as many for each gradient. */

@@ -10,8 +10,8 @@
 #include "dispatch.h"
 #include "epilogue.h"
 #include "gemm.h"
+#include "pool.h"
 #include "reduce.h"
-#include "window.h"
 
 enum {
   TILE = 4,              /* rows and columns of outputs */
@@ -35,6 +35,8 @@ typedef struct {
 
 _Static_assert(sizeof(fnn_winograd_conv2d_dims) == sizeof(fnn_winograd_input_gradient_dims) &&
                    sizeof(fnn_winograd_conv2d_dims) == offsetof(fnn_winograd_kernel_gradient_dims, images),
+               "the steps share their sizes");
+_Static_assert(sizeof(fnn_winograd_conv2d_dims) == offsetof(fnn_winograd_conv2d_max_pool2d_dims, pool_p),
                "the steps share their sizes");
 
 static sizes sizes_of(const fnn_step *step) {
@@ -169,12 +171,18 @@ static void multiply(const float *planes, ptrdiff_t plane_size, ptrdiff_t rows, 
                      NULL);
 }
 
-/* Tiles first .. first+count-1, at most a block. */
-static void conv_tiles(const sizes *v, const float *x, const float *u, float *y, ptrdiff_t first, ptrdiff_t count,
-                       float *scratch) {
+/* The outputs of a block of tiles before their transform back. */
+typedef struct {
+  const float *products; /* of the first tile, in planes, */
+  ptrdiff_t plane;       /* so many elements apart */
+  float *free;           /* what is left of scratch */
+} tile_products;
+
+/* Of tiles first .. first+count-1, at most a block. */
+static tile_products products_of(const sizes *v, const float *x, const float *u, ptrdiff_t first, ptrdiff_t count,
+                                 float *scratch) {
   const ptrdiff_t c = v->c, f = v->f, input = plane(count, c), output = plane(count, f);
   float *planes = scratch, *products = planes + POINTS * input, *zeros = products + POINTS * output;
-  float *unwanted = zeros + c;
   memset(zeros, 0, (size_t)c * sizeof *zeros);
   for (ptrdiff_t i = 0; i < count; i++) {
     const float *pixel[INPUT * INPUT];
@@ -182,10 +190,17 @@ static void conv_tiles(const sizes *v, const float *x, const float *u, float *y,
     fnn_kernel->winograd_input(pixel, c, planes + i * c, input);
   }
   multiply(planes, input, count, c, u, f, products, output);
+  return (tile_products){products, output, zeros + c};
+}
+
+/* Tiles first .. first+count-1, at most a block, to y. */
+static void conv_tiles(const sizes *v, const float *x, const float *u, float *y, ptrdiff_t first, ptrdiff_t count,
+                       float *scratch) {
+  const tile_products made = products_of(v, x, u, first, count, scratch);
   for (ptrdiff_t i = 0; i < count; i++) {
     const float *pixel[TILE * TILE];
-    find_outputs(v, y, place_of(v, first + i), unwanted, pixel);
-    fnn_kernel->winograd_output(products + i * f, output, f, (float *const *)pixel);
+    find_outputs(v, y, place_of(v, first + i), made.free, pixel);
+    fnn_kernel->winograd_output(made.products + i * v->f, made.plane, v->f, (float *const *)pixel);
   }
 }
 
@@ -205,6 +220,79 @@ void fnn_winograd_conv2d_run(const fnn_step *step, const fnn_worker *worker, ptr
     stop = fnn_min(tile + block, end);
     conv_tiles(&v, x, u, y, tile, stop - tile, (float *)worker->scratch);
     for (ptrdiff_t row = tile / columns; row < stop / columns; row++) finish_row(step, worker, &v, row);
+  }
+}
+
+/* ---- the convolution that pools ------------------------------------------------------------------------------- */
+
+static fnn_pooling pooling_behind(const sizes *v, const fnn_step *step) {
+  const fnn_winograd_conv2d_max_pool2d_dims *d = (const fnn_winograd_conv2d_max_pool2d_dims *)step->dim;
+  return fnn_pooling_of(v->n, v->p, v->q, v->f, &d->pool_p);
+}
+
+/* Whether each window lies in one tile. */
+static int windows_in_tiles(const fnn_axis *a) { return a->pad == 0 && a->taps <= a->stride && TILE % a->stride == 0; }
+
+const char *fnn_winograd_conv2d_max_pool2d_prepare(fnn_step *step) {
+  const sizes v = sizes_of(step);
+  const char *problem = check(&v);
+  if (problem) return problem;
+  const fnn_pooling pool = pooling_behind(&v, step);
+  problem = fnn_max_pool_check(step, &pool, 2, 3);
+  if (problem) return problem;
+  if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.h, v.w, v.c))) return "winograd_conv2d_max_pool2d: x is too small";
+  if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, v.c, v.f))) return "winograd_conv2d_max_pool2d: u is too small";
+  if (!windows_in_tiles(&pool.rows) || !windows_in_tiles(&pool.columns))
+    return "winograd_conv2d_max_pool2d: a window lies in more than one tile";
+  const ptrdiff_t count = FNN_PRODUCT(v.n, pool.rows.out, pool.columns.out, v.f);
+  const ptrdiff_t tile = FNN_PRODUCT(TILE, TILE, v.f, (ptrdiff_t)sizeof(float));
+  step->chunks = count == 0 ? 0 : fnn_ceil_div(v.n * tile_rows(&v), chunk_tile_rows(&v));
+  step->scratch_bytes = fnn_add(scratch_bytes(block_tiles(&v), v.c, v.f), tile);
+  step->work = work(&v);
+  return step->scratch_bytes < 0 ? "winograd_conv2d_max_pool2d: sizes overflow" : NULL;
+}
+
+/* Pooled rows or columns before those of a tile that begins at output `place` of an image. */
+static ptrdiff_t pooled_before(const fnn_axis *a, ptrdiff_t place) { return fnn_min(a->out, place / a->stride); }
+
+/* Tiles first .. first+count-1, at most a block: each is pooled before the next is transformed back. */
+static void pool_tiles(const sizes *v, const fnn_pooling *pool, const float *x, const float *u, ptrdiff_t first,
+                       ptrdiff_t count, float *y, char *winner, float *scratch) {
+  const tile_products made = products_of(v, x, u, first, count, scratch);
+  float *pixel[TILE * TILE];
+  for (ptrdiff_t i = 0; i < TILE * TILE; i++) pixel[i] = made.free + i * v->f;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const place at = place_of(v, first + i);
+    const fnn_pool_input tile = {made.free, at.image * v->p + at.p, at.q, TILE};
+    const ptrdiff_t above = at.image * pool->rows.out, end = above + pooled_before(&pool->rows, at.p + TILE);
+    const ptrdiff_t left = pooled_before(&pool->columns, at.q), right = pooled_before(&pool->columns, at.q + TILE);
+    fnn_kernel->winograd_output(made.products + i * v->f, made.plane, v->f, pixel);
+    for (ptrdiff_t row = above + pooled_before(&pool->rows, at.p); row < end; row++)
+      fnn_max_pool(pool, &tile, row, left, right, y, winner);
+  }
+}
+
+/* The epilogue of the pooled rows of one row of tiles. */
+static void finish_pooled(const fnn_step *step, const fnn_worker *worker, const sizes *v, const fnn_pooling *pool,
+                          ptrdiff_t row) {
+  const ptrdiff_t above = row / tile_rows(v) * pool->rows.out, p = row % tile_rows(v) * TILE;
+  const ptrdiff_t length = pool->columns.out * v->f;
+  fnn_epilogue(step, worker, (above + pooled_before(&pool->rows, p)) * length,
+               (above + pooled_before(&pool->rows, p + TILE)) * length);
+}
+
+void fnn_winograd_conv2d_max_pool2d_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
+  const sizes v = sizes_of(step);
+  const fnn_pooling pool = pooling_behind(&v, step);
+  const float *x = fnn_pointer(step, worker, 0), *u = fnn_pointer(step, worker, 1);
+  float *y = fnn_pointer(step, worker, 2);
+  char *winner = fnn_pointer(step, worker, 3);
+  const ptrdiff_t rows = chunk_tile_rows(&v), columns = tile_columns(&v), block = block_tiles(&v);
+  const ptrdiff_t end = fnn_min(v.n * tile_rows(&v), (chunk + 1) * rows) * columns;
+  for (ptrdiff_t tile = chunk * rows * columns, stop; tile < end; tile = stop) {
+    stop = fnn_min(tile + block, end);
+    pool_tiles(&v, &pool, x, u, tile, stop - tile, y, winner, (float *)worker->scratch);
+    for (ptrdiff_t row = tile / columns; row < stop / columns; row++) finish_pooled(step, worker, &v, &pool, row);
   }
 }
 

@@ -63,6 +63,10 @@ def max_pool(x):
     return ops.max_pool(x, 2)
 
 
+def conv_pool(x, w, b):
+    return ops.max_pool(ops.relu(ops.conv(x, w) + b), 2)
+
+
 def average_pool(x):
     return ops.average_pool(x, 2)
 
@@ -171,6 +175,9 @@ CASES = [
     Case("depthwise input gradient", gradient_of(depthwise, 0), ((16, 32, 32, 64), (3, 3, 64, 1), (16, 32, 32, 64))),
     Case("max pool 2x2", max_pool, (POOLED,)),
     Case("max pool and gradient", gradient_of(max_pool, 0), (POOLED, POOLED_OUT)),
+    Case("conv2d, bias, relu, max pool 28x28x1->32 n128", conv_pool, ((128, 28, 28, 1), (3, 3, 1, 32), (32,))),
+    Case("conv2d, bias, relu, max pool 32x32x3->32 n64", conv_pool, ((64, 32, 32, 3), (3, 3, 3, 32), (32,))),
+    Case("conv2d, bias, relu, max pool 13x13x32->64 n128", conv_pool, ((128, 13, 13, 32), (3, 3, 32, 64), (64,))),
     Case("average pool 2x2", average_pool, (POOLED,)),
     Case("average pool gradient", gradient_of(average_pool, 0), (POOLED, POOLED_OUT)),
     *recurrent_cases(lstm, 4, 64, 28, 128, states=2),

@@ -57,6 +57,7 @@ FNN_INLINE void pool_store_numbers(void *winner, ptrdiff_t at, vi v, ptrdiff_t c
 
 FNN_INLINE void max_pool_vector(const fnn_pool *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t at, ptrdiff_t x_at,
                                 ptrdiff_t count, int whole, const float *x, float *y, void *winner, int words) {
+  /* winner is a constant, NULL, where numbers are not wanted */
   vf best = pool_load(x + x_at, count, whole);
   vi number = vi_set1((int32_t)g->first);
   for (ptrdiff_t u = 0; u < r; u++)
@@ -67,11 +68,13 @@ FNN_INLINE void max_pool_vector(const fnn_pool *g, ptrdiff_t r, ptrdiff_t s, ptr
       number = vi_select(wins, vi_set1((int32_t)(g->first + u * g->number_row + v)), number);
     }
   pool_store(y + at, best, count, whole);
-  pool_store_numbers(winner, at, number, count, whole, words);
+  if (winner != NULL) pool_store_numbers(winner, at, number, count, whole, words);
 }
 
 static void max_pool(const fnn_pool *g, const float *x, float *y, void *winner) {
-  if (g->words) {
+  if (winner == NULL) {
+    POOL_EACH(g, max_pool_vector, x, y, NULL, 0)
+  } else if (g->words) {
     POOL_EACH_OF(g, g->r, g->s, max_pool_vector, x, y, winner, 1)
   } else {
     POOL_EACH(g, max_pool_vector, x, y, winner, 0)

@@ -12,6 +12,7 @@ and what one cheap operation makes of a tensor that is in memory anyway, as the 
 """
 
 import heapq
+from collections import Counter
 
 from fastnn.ops.elementwise import Elementwise, RandomUniform
 from fastnn.ops.reduce import Reduce, as_matrix
@@ -26,17 +27,23 @@ CHEAP = {"add", "subtract", "multiply", "negative", "broadcast_to"}  # less work
 class Node:
     """One kernel call to be: `main` (or None), the elementwise `body` that runs with it, the `reductions` of that.
 
-    All elementwise work and the inputs of the reductions have one shape.
+    All elementwise work and the inputs of the reductions have one shape.  `inner` (or None) makes the input of `main`,
+    which is in memory a part at a time only.
     """
 
-    __slots__ = ("body", "index", "main", "reductions")
+    __slots__ = ("body", "index", "inner", "main", "reductions")
 
     def __init__(self, index, main=None):
-        self.index, self.main, self.body, self.reductions = index, main, [], []
+        self.index, self.main, self.inner, self.body, self.reductions = index, main, None, [], []
+
+    @property
+    def kernels(self):
+        """What the kernel itself computes, in order."""
+        return [i for i in (self.inner, self.main) if i is not None]
 
     @property
     def instructions(self):
-        return ([self.main] if self.main is not None else []) + self.body + self.reductions
+        return self.kernels + self.body + self.reductions
 
     @property
     def shape(self):
@@ -144,6 +151,7 @@ class _Fuser:
         self.instructions = live_instructions(program)
         self.wanted = {id(t) for t in (*program.outputs, *program.updates.values())}
         self.repeated = repeated_values(self.instructions, self.wanted)
+        self.readers = Counter(id(t) for i in self.instructions for t in i.inputs)
         self.sources = {}  # by id(instruction)
         self.nodes, self.node_of = [], {}  # node_of: id(tensor) -> Node
         self.ancestors = []  # of each node, a set of bits
@@ -163,7 +171,7 @@ class _Fuser:
                 node = self._join_reduction(instruction) or self._new(instruction, "reductions")
                 self.reducing.setdefault(reduction_kind(instruction), []).append(node)
             else:
-                node = self._new(instruction)
+                node = self._take_in(instruction) or self._new(instruction)
             self._grow(node, self._producers(instruction))
             for tensor in instruction.outputs:
                 self.node_of[id(tensor)] = node
@@ -181,6 +189,19 @@ class _Fuser:
     def _touch(self, node, instruction):
         for key in (*self._sources(instruction), *map(id, instruction.outputs)):
             self.touching.setdefault(key, set()).add(node.index)
+
+    def _take_in(self, instruction):
+        """The node of the instruction that makes its input, if one kernel does both, or None."""
+        x = instruction.inputs[0] if instruction.inputs else None
+        node = self.node_of.get(id(x))
+        if (
+            node is None or node.kernels != [x.producer] or node.body or len(x.producer.outputs) > 1
+            or self.readers[id(x)] > 1 or id(x) in self.wanted
+            or not instruction.primitive.takes_in(instruction, x.producer)
+        ):  # fmt: skip
+            return None
+        node.inner, node.main = node.main, instruction
+        return node
 
     def _repeated_in_memory(self):
         """Repeated values that something other than elementwise work of their own shape reads."""
@@ -275,7 +296,7 @@ class _Fuser:
         kinds = [reduction_kind(r) for r in (*a.reductions, *b.reductions)]
         if len(set(kinds)) > 1 or len(kinds) > MAX_SUMS or (b.reductions and a.main is not None):
             return False
-        if a.main is not None and b.index in self._producers(a.main):
+        if any(b.index in self._producers(i) for i in a.kernels):
             return False  # what the kernel itself reads must be there before its epilogue runs
         return self._no_detour(a.index, self._inputs_of(b) - {a.index}) and self._no_detour(
             b.index, self._inputs_of(a) - {b.index}
@@ -317,8 +338,7 @@ class _Fuser:
         position = {id(t): k for k, i in enumerate(self.instructions) for t in i.outputs}
         places = {}
         for node in self.nodes:
-            main = [node.main] if node.main is not None else []
-            made = [position[id(i.outputs[0])] for i in main + node.body]
+            made = [position[id(i.outputs[0])] for i in node.kernels + node.body]
             reduced = [position[id(i.outputs[0])] for i in node.reductions]
             if made or reduced:
                 places[node.index] = max(made) if made else min(reduced)

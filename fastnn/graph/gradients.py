@@ -1,6 +1,7 @@
 """Reverse-mode differentiation on a program: append the gradient of every primitive, last to first."""
 
 from fastnn import ops
+from fastnn.graph.pooling import pool_first
 from fastnn.graph.program import Tensor
 
 
@@ -22,6 +23,7 @@ def gradients(target, sources, seed=None):
     if seed is None and target.shape != ():
         raise ValueError(f"gradients: the target must be a scalar, received shape {target.shape}: take its sum or mean")
     program = target.program
+    pool_first(program)
     active = _depends_on(program, sources)
     pending = {id(target): seed if seed is not None else program.constant(1.0)}
     for instruction in reversed(list(program.instructions)):

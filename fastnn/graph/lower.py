@@ -8,6 +8,7 @@ import struct
 
 from fastnn.graph.bytecode import TooManyRegistersError, build_code
 from fastnn.graph.fuse import Node, fuse, is_elementwise
+from fastnn.graph.pooling import pool_first
 from fastnn.graph.program import Tensor
 from fastnn.ops.reduce import Cut
 
@@ -44,6 +45,7 @@ class Lowering:
         self.program = program
         self.drafts, self.same_memory, self.packs, self.hosts = [], {}, [], []
         self.node = None
+        pool_first(program)
         nodes, self.repeated = fuse(program)
         self.read = self._read_somewhere(nodes)
         self.needed = self._needed_in_memory(nodes)
@@ -65,7 +67,7 @@ class Lowering:
             for instruction in self._with_repeated(node.instructions):
                 needed.update(id(t) for t in instruction.inputs if id(t) not in made)
             if node.main is not None and node.main.primitive.n_outputs > 1:
-                needed.update(id(t) for t in node.main.outputs)
+                needed.update(id(t) for t in node.main.outputs[node.main.primitive.epilogue :])
         return needed
 
     def _with_repeated(self, instructions):
@@ -101,15 +103,15 @@ class Lowering:
         return Tensor(self.program, shape, dtype, "result")
 
     def step(self, kernel, reads, writes, sizes, instruction=None):
-        """One kernel call; with `instruction`, the node's epilogue runs on its (single) output."""
+        """One kernel call; with `instruction`, the node's epilogue runs on its first output."""
         body = self.node.body if instruction is not None else []
         if not body:
             self.drafts.append(Draft(kernel, reads, writes, sizes))
             return
-        (raw,) = writes
+        raw, *others = writes
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
         try:
-            code, operands = build_code(self.node, [*reads, raw], stores, self.repeated)
+            code, operands = build_code(self.node, [*reads, *writes], stores, self.repeated)
         except TooManyRegistersError:
             self.drafts.append(Draft(kernel, reads, writes, sizes))
             self.needed.add(id(raw))
@@ -117,8 +119,8 @@ class Lowering:
             return
         if id(raw) not in self.needed:  # the product itself is not wanted: it is made where the first result goes
             self.same_memory[id(raw)] = stores[0]
-        extra = [t for t in operands[len(reads) + 1 :] if all(t is not s for s in stores)]
-        written = [t for t in (raw, *stores) if not (t is raw and id(raw) in self.same_memory)]
+        extra = [t for t in operands[len(reads) + len(writes) :] if all(t is not s for s in stores)]
+        written = [t for t in (raw, *others, *stores) if not (t is raw and id(raw) in self.same_memory)]
         self.drafts.append(Draft(kernel, (*reads, *extra), written, sizes, code, operands))
 
     def elementwise(self, body, repeated=None):

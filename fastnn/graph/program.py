@@ -365,6 +365,18 @@ class Program:
         return instruction.outputs
 
     @contextlib.contextmanager
+    def inserting(self, place):
+        """Instructions that are appended inside stand from this place of the list on, and are new ones."""
+        rest, known = self.instructions[place:], self._known
+        del self.instructions[place:]
+        self._known = {}
+        try:
+            yield
+        finally:
+            self.instructions += rest
+            self._known = known
+
+    @contextlib.contextmanager
     def scope(self, name):
         """Label the instructions traced inside with the layer they belong to."""
         self.scopes.append(name)

@@ -17,6 +17,7 @@ from fastnn.ops.shape import concatenate, expand_dims, get_item, moveaxis, resha
 from fastnn.ops.shape import pad as pad_zeros
 from fastnn.ops.shape import shape as shape_of
 
+POOLED_KERNEL = 1 << 16  # elements of a kernel that may be read for each few rows that a max-pool takes
 KERNEL_GRADIENT_PIECES = 8  # the batch is cut into so many partial sums, by the shape alone
 
 
@@ -118,6 +119,23 @@ class Conv2D(_Convolution):
             winograd.lower_conv(lowering, instruction, *instruction.inputs, sizes)
         else:
             lowering.step("conv2d", instruction.inputs, instruction.outputs, sizes, instruction)
+
+    def pools(self, instruction, window, strides, pad):
+        """Whether the kernel can go on with a max-pool: each pixel then lies in one window, and few have to be kept."""
+        sizes = self.geometry(*self.shapes(instruction), **instruction.attributes)
+        if winograd.wins(sizes):
+            return winograd.pools(window, strides, pad)
+        return strides[0] >= window[0] and math.prod(instruction.inputs[1].shape) <= POOLED_KERNEL
+
+    def lower_pooled(self, lowering, instruction, pool, pool_sizes):
+        """The kernel that makes the outputs of a max-pool, with its sizes."""
+        sizes = self.geometry(*self.shapes(instruction), **instruction.attributes)
+        own = {name if name == "winners" else f"pool_{name}": size for name, size in pool_sizes.items()}
+        own = {name: size for name, size in own.items() if name not in ("pool_n", "pool_h", "pool_w", "pool_c")}
+        if winograd.wins(sizes):
+            winograd.lower_pooled(lowering, pool, *instruction.inputs, sizes, own)
+        else:
+            lowering.step("conv2d_max_pool2d", instruction.inputs, pool.outputs, sizes | own, pool)
 
 
 class Conv2DInputGradient(_Convolution):

@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from fastnn.graph.program import apply
-from fastnn.ops.conv import as_tuple, images_back, images_from, output_size, window_geometry
+from fastnn.ops.conv import Conv2D, as_tuple, images_back, images_from, output_size, window_geometry
 from fastnn.ops.primitive import Primitive
 from fastnn.ops.shape import concatenate, get_item, normalize_axis, reshape
 
@@ -62,6 +62,7 @@ class MaxPool2D(Primitive):
     """The largest element of each window, and its place in the window (the first of equals; NaN wins), packed."""
 
     n_outputs = 2
+    epilogue = True
 
     def infer(self, x, window, strides, pad):
         shape = _pooled_shape(x, window, strides, pad)
@@ -77,9 +78,17 @@ class MaxPool2D(Primitive):
     def gradient(self, gradients, inputs, outputs, **attributes):
         return (apply(_max_pool2d_gradient, gradients[0], outputs[1], shape=inputs[0].shape, **attributes),)
 
+    def takes_in(self, instruction, producer):
+        return isinstance(producer.primitive, Conv2D) and producer.primitive.pools(producer, **instruction.attributes)
+
     def lower(self, lowering, instruction):
-        (x,), (y, _) = instruction.inputs, instruction.outputs
-        lowering.step("max_pool2d", (x,), instruction.outputs, _sizes(x.shape, y.shape, **instruction.attributes))
+        (x,), (y, winner) = instruction.inputs, instruction.outputs
+        sizes = _sizes(x.shape, y.shape, **instruction.attributes) | {"winners": int(lowering.is_read(winner))}
+        convolution = lowering.node.inner
+        if convolution is not None:
+            convolution.primitive.lower_pooled(lowering, convolution, instruction, sizes)
+        else:
+            lowering.step("max_pool2d", (x,), instruction.outputs, sizes, instruction)
 
 
 class MaxPool2DGradient(Primitive):

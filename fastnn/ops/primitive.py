@@ -16,10 +16,12 @@ class Primitive:
     - `lower`: the C kernels that compute it (left out: the program returns to the interpreter for it and runs
       `reference`; ``model.program()`` shows such a step as ``host``),
     - `flops`: arithmetic operations, for the tables.
+
+    `epilogue`: the C kernel can run elementwise code on its (first) output while that is in cache.
     """
 
     n_outputs = 1
-    epilogue = False  # the C kernel can run elementwise code on its output while that is in cache
+    epilogue = False
 
     def __init__(self, name):
         self.name = name
@@ -47,6 +49,13 @@ class Primitive:
 
     def lower(self, lowering, instruction):
         lowering.host(instruction)
+
+    def takes_in(self, instruction, producer):
+        """Whether `lower` can also compute the instruction that makes the input, which nothing else reads.
+
+        It then finds that instruction in `lowering.node.inner`.
+        """
+        return False
 
     def flops(self, instruction):
         return 0

@@ -59,11 +59,29 @@ def _own_sizes(sizes):
     return {name: sizes[name] for name in ("n", "h", "w", "c", "p", "q", "f", "pad_top", "pad_left")}
 
 
-def lower_conv(lowering, instruction, x, w, sizes, kernel="winograd_conv2d"):
-    """y of x; or with ``winograd_input_gradient`` dx of x = dy and w the transposed kernel."""
+def _transformed_kernel(lowering, w):
     u = lowering.temporary((POINTS, *w.shape[-2:]), w.dtype)
     lowering.step("winograd_kernel", (w,), (u,), {"c": u.shape[1], "f": u.shape[2]})
+    return u
+
+
+def lower_conv(lowering, instruction, x, w, sizes, kernel="winograd_conv2d"):
+    """y of x; or with ``winograd_input_gradient`` dx of x = dy and w the transposed kernel."""
+    u = _transformed_kernel(lowering, w)
     lowering.step(kernel, (x, u), instruction.outputs, _own_sizes(sizes), instruction)
+
+
+def pools(window, strides, pad):
+    """Whether each window of a pooling lies in one tile of outputs."""
+    axes = zip(window, strides, pad, strict=True)
+    return all(side <= stride and TILE % stride == 0 and before == 0 for side, stride, (before, _) in axes)
+
+
+def lower_pooled(lowering, pool, x, w, sizes, pool_sizes):
+    """The max-pool `pool` of y, a tile at a time."""
+    u = _transformed_kernel(lowering, w)
+    sizes = _own_sizes(sizes) | pool_sizes
+    lowering.step("winograd_conv2d_max_pool2d", (x, u), pool.outputs, sizes, pool)
 
 
 def pieces(sizes):

@@ -45,9 +45,9 @@ def run_all_threads(kernel, dims, inputs, shapes, dtypes=None):
     return first
 
 
-def bias_relu(output, bias):
-    """The epilogue relu(output + bias) of a step with operands (a, b, output, bias)."""
-    views = (View(2, "contiguous"), View(3, "row", period=bias.size))
+def bias_relu(output, bias, place=3):
+    """The epilogue relu(output + bias) of a step with operands (a, b, output, ..., bias), that one at a place."""
+    views = (View(2, "contiguous"), View(place, "row", period=bias.size))
     instructions = (
         Instruction("load", 0, 0),
         Instruction("load", 1, 1),

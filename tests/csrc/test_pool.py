@@ -98,7 +98,11 @@ def test_max(isa, rng, case):
     x[rng.random(large) < 0.05] = -np.inf
     expected, place = max_pool(d, x)
     winners = packed(d, place)
-    y, winner = run_all_threads("max_pool2d", d, [x], [small, winners.shape], [np.float32, np.int32])
+    made = [small, winners.shape], [np.float32, np.int32]
+    y, untouched = run_all_threads("max_pool2d", d | {"winners": 0}, [x], *made)
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(untouched, outputs(*winners.shape, dtype=np.int32))
+    y, winner = run_all_threads("max_pool2d", d | {"winners": 1}, [x], *made)
     np.testing.assert_array_equal(y, expected)
     np.testing.assert_array_equal(winner, winners)
     (dx,) = run_all_threads("max_pool2d_gradient", d, [dy, winner], [large])
@@ -142,10 +146,26 @@ def check_gradient_epilogue(kernel, d, inputs, plain, bias):
         np.testing.assert_array_equal(fused, plain + bias)
 
 
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_max_with_epilogue(isa, rng, case):
+    d = dict(zip(NAMES, case, strict=True))
+    x, bias = integers(rng, d["n"], d["h"], d["w"], d["c"]), integers(rng, d["c"])
+    if x.size == 0:
+        return
+    y, place = max_pool(d, x)
+    views = (View(1, "contiguous"), View(3, "row", period=bias.size))
+    code = Code(y.size, views, tuple(Instruction(*row) for row in ADD_BIAS))
+    for threads in THREADS:
+        fused, winner = outputs(*y.shape), outputs(*packed(d, place).shape, dtype=np.int32)
+        native.run_step("max_pool2d", d | {"winners": 1}, [x, fused, winner, bias], code=code, threads=threads)
+        np.testing.assert_array_equal(fused, y + bias)
+        np.testing.assert_array_equal(winner, packed(d, place))
+
+
 def test_the_first_of_equals_wins(isa):
     d = dict(zip(NAMES, (1, 2, 2, 4, 1, 1, 2, 2, 2, 2, 0, 0), strict=True))
     x = np.array([[0.0, -0.0, 1, np.nan], [-0.0, 0, 1, 2], [0, 0, 1, np.nan], [0, 0, 2, 5]], np.float32)
-    _, winner = run("max_pool2d", d, [x], [(4,), (1,)], [np.float32, np.int32])
+    _, winner = run("max_pool2d", d | {"winners": 1}, [x], [(4,), (1,)], [np.float32, np.int32])
     np.testing.assert_array_equal(winner.view(np.uint8), [0, 0, 3, 0])
 
 
@@ -168,6 +188,7 @@ def test_refuses_sizes_beyond_the_operands(step, change):
         "average_pool2d": ([x], [y.shape], None),
         "average_pool2d_gradient": ([y], [x.shape], None),
     }[step]
+    d = d | {"winners": 1} if step == "max_pool2d" else d
     run(step, d, inputs, shapes, dtypes)
     with pytest.raises(ValueError, match="pool"):
         run(step, d | change, inputs, shapes, dtypes)
