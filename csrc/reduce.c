@@ -162,7 +162,7 @@ static void place_pieces(code_places *places, const fnn_step *step, const fnn_wo
   }
 }
 
-static void reduce_piece(const fnn_elementwise_reduce_dims *d, const float *x, ptrdiff_t rows, float *out) {
+static void reduce_rows_of(const fnn_elementwise_reduce_dims *d, const float *x, ptrdiff_t rows, float *out) {
   if (d->inner <= FNN_REDUCE_NARROW) {
     fnn_kernel->reduce_narrow((int)d->op, x, rows, d->inner, out);
   } else {
@@ -170,31 +170,41 @@ static void reduce_piece(const fnn_elementwise_reduce_dims *d, const float *x, p
   }
 }
 
+/* A piece of whole outer indices: each has its own result. */
+static void reduce_whole(const fnn_elementwise_reduce_dims *d, const float *piece, ptrdiff_t wide, ptrdiff_t rows,
+                         float *out) {
+  for (ptrdiff_t i = 0; i < wide; i++) reduce_rows_of(d, piece + i * rows * d->inner, rows, out + i * d->inner);
+}
+
+/* A piece of one outer index, from `row` of the `length` rows of its segment on: the sum so far is one row more. */
+static void reduce_part(const fnn_elementwise_reduce_dims *d, float *piece, ptrdiff_t row, ptrdiff_t rows,
+                        ptrdiff_t length, float *out) {
+  ptrdiff_t more = row > 0;
+  float *sum = piece - d->inner;
+  reduce_rows_of(d, piece - more * d->inner, rows + more, sum);
+  if (row + rows == length) memcpy(out, sum, (size_t)d->inner * sizeof(float));
+}
+
 void fnn_elementwise_reduce_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_elementwise_reduce_dims *d = (const fnn_elementwise_reduce_dims *)step->dim;
   const pieces p = cut_pieces(d);
   const ptrdiff_t segment = chunk / p.groups, first = chunk % p.groups * p.group;
-  const ptrdiff_t begin = segment * d->segment, end = begin + fnn_min(d->segment, d->length - begin);
-  const ptrdiff_t outer_end = fnn_min(first + p.group, d->outer);
+  const ptrdiff_t begin = segment * d->segment, length = fnn_min(d->segment, d->length - begin);
+  const ptrdiff_t end = fnn_min(first + p.group, d->outer);
   code_places at;
   place_pieces(&at, step, worker, &p);
-  for (ptrdiff_t outer = first, wide; outer < outer_end; outer += wide) {
-    wide = fnn_min(p.wide, outer_end - outer);
-    for (ptrdiff_t row = begin, rows; row < end; row += rows) {
-      rows = fnn_min(p.rows, end - row);
-      ptrdiff_t from = (outer * d->length + row) * d->inner;
+  for (ptrdiff_t outer = first, wide; outer < end; outer += wide) {
+    wide = fnn_min(p.wide, end - outer);
+    for (ptrdiff_t row = 0, rows; row < length; row += rows) {
+      rows = fnn_min(p.rows, length - row);
+      ptrdiff_t from = (outer * d->length + begin + row) * d->inner;
       fnn_kernel->elementwise_run(step->code, at.operand, from, from + wide * rows * d->inner, worker);
       for (int k = 0; k < at.reduced; k++) {
         float *out = at.partial[k] + (segment * d->outer + outer) * d->inner;
-        if (rows == end - begin) { /* whole outer indices */
-          for (ptrdiff_t i = 0; i < wide; i++) {
-            reduce_piece(d, at.piece[k] + i * rows * d->inner, rows, out + i * d->inner);
-          }
-        } else { /* the sum so far is one row more */
-          ptrdiff_t more = row > begin;
-          float *sum = at.piece[k] - d->inner;
-          reduce_piece(d, at.piece[k] - more * d->inner, rows + more, sum);
-          if (row + rows == end) memcpy(out, sum, (size_t)d->inner * sizeof(float));
+        if (rows == length) {
+          reduce_whole(d, at.piece[k], wide, rows, out);
+        } else {
+          reduce_part(d, at.piece[k], row, rows, length, out);
         }
       }
     }

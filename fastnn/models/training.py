@@ -74,47 +74,32 @@ class Training(Evaluation):
             ``history.history`` has a list for each metric.
         """
         self._assert_compiled("fit()")
+        batch_size = first_batch_size(batch_size)
         if is_stream(x, y):
-            if sample_weight is not None:
-                raise ValueError("fit: sample weights must come with the batches where x is an iterable of batches")
-            data = Stream(x, steps_per_epoch, shuffle, class_weight)
+            data = self._training_stream(x, sample_weight, class_weight, steps_per_epoch, shuffle)
         else:
-            data = self._training_data(x, y, sample_weight, class_weight, first_batch_size(batch_size))
-        if validation_split:
-            if not isinstance(data, Batches):
-                raise ValueError("validation_split needs arrays: pass validation_data with an iterable of batches")
-            if validation_data is None:
-                data, validation_data = data.split(validation_split)
+            data = self._training_data(x, y, sample_weight, class_weight, batch_size)
+        data, validation_data = _split(data, validation_split, validation_data)
         validation = self._validation_data(
-            validation_data,
-            first_batch_size(validation_batch_size, batch_size),
-            validation_steps,
+            validation_data, first_batch_size(validation_batch_size, batch_size), validation_steps,
             epochs - initial_epoch,
-        )
+        )  # fmt: skip
         self._prepare_training(data)
-        if isinstance(data, Batches) and data.rows == 0:
-            raise ValueError("fit: x has no rows: there is nothing to train on")
         epochs = config.within(epochs, config.max_epochs())
         steps = config.within(steps_per_epoch or data.steps, config.max_steps_per_epoch())
         followers = self._followers(callbacks, verbose, epochs, steps, add_history=True)
         self.stop_training = False
-        walk = Walk(data, shuffle) if isinstance(data, Batches) else None
-        self._place = Place(initial_epoch, walk)
+        self._place = Place(initial_epoch, Walk(data, shuffle) if isinstance(data, Batches) else None)
         followers.on_train_begin()  # may set the place, to go on where an interrupted run was
         logs = {}
         for epoch in range(self._place.epoch, epochs):
-            if self._place.batch == 0:
-                self.reset_metrics()
-            followers.on_epoch_begin(epoch)
-            if walk is not None:
-                self._train_epoch(data, followers, steps)
-            elif not self._train_on_stream(data, followers):
+            if not self._train_epoch(data, followers, steps, epoch):
                 break
             logs = in_name_order(self._results_after(self._place.executable))
             self._place.end_epoch()
             if validation is not None and _validates(epoch, validation_freq):
                 results = self._evaluate(validation, followers, validation_steps, show=False)
-                logs = {**logs, **{f"val_{k}": v for k, v in in_name_order(results).items()}}
+                logs |= {f"val_{k}": v for k, v in in_name_order(results).items()}
             followers.on_epoch_end(epoch, logs)
             if self.stop_training:
                 break
@@ -160,7 +145,15 @@ class Training(Evaluation):
             if sample_weight is not None:
                 raise ValueError("fit: give class_weight or sample_weight, one of the two")
             sample_weight = arrays.class_weights(np.asarray(y), class_weight)
-        return Batches(x, y, sample_weight, batch_size)
+        data = Batches(x, y, sample_weight, batch_size)
+        if data.rows == 0:
+            raise ValueError("fit: x has no rows: there is nothing to train on")
+        return data
+
+    def _training_stream(self, x, sample_weight, class_weight, steps_per_epoch, shuffle):
+        if sample_weight is not None:
+            raise ValueError("fit: sample weights must come with the batches where x is an iterable of batches")
+        return Stream(x, steps_per_epoch, shuffle, class_weight)
 
     def _validation_data(self, data, batch_size, steps, epochs):
         wrong = "validation_data: expected (x, y), (x, y, sample_weight) or an iterable of batches"
@@ -186,7 +179,17 @@ class Training(Evaluation):
             if self.optimizer is not None and not self.optimizer.built:
                 self.optimizer.build(self.trainable_variables)
 
-    def _train_epoch(self, data, followers, steps):
+    def _train_epoch(self, data, followers, steps, epoch):
+        """The rest of an epoch from where the place is; False if there are no more batches."""
+        if self._place.batch == 0:
+            self.reset_metrics()
+        followers.on_epoch_begin(epoch)
+        if self._place.walk is None:
+            return self._train_on_stream(data, followers)
+        self._train_on_arrays(data, followers, steps)
+        return True
+
+    def _train_on_arrays(self, data, followers, steps):
         """The steps of an epoch from where the walk over the samples stands; at their end it begins anew."""
         full, rest = divmod(data.rows, data.batch_size)
         place, walk = self._place, self._place.walk
@@ -238,7 +241,7 @@ class Training(Evaluation):
             warnings.warn(
                 f"fit: {error} after {place.epoch} epochs: pass something that can be gone through again, or "
                 "steps_per_epoch",
-                stacklevel=3,
+                stacklevel=4,
             )
             return False
         return True
@@ -261,6 +264,13 @@ class Training(Evaluation):
         results = self._measure_batch("train", x, y, sample_weight, return_dict, step, run)
         self._random_step = step + 1
         return results
+
+
+def _split(data, fraction, validation_data):
+    """(data, validation data): the last part of the data where a fraction is asked for, and no other data given."""
+    if fraction and not isinstance(data, Batches):
+        raise ValueError("validation_split needs arrays: pass validation_data with an iterable of batches")
+    return data.split(fraction) if fraction and validation_data is None else (data, validation_data)
 
 
 def _validates(epoch, freq):

@@ -27,8 +27,7 @@ class Elementwise(Primitive):
     derivative : callable, optional
         ``(dy, y, *inputs) -> tuple``: the gradient for each input before broadcasting is undone.
     result : {"same", "float", "bool"}
-        dtype of the output: that of the inputs, where bools count as the integers 0 and 1; a float whatever they are; or
-        bool.
+        dtype of the output: that of the inputs, int32 for bools (0 and 1); a float whatever they are; bool.
     """
 
     counts = True  # bools, see `result`
@@ -236,9 +235,7 @@ def _divide_by_root_gradient(dy, y, a, b, c):
     return over_a, over_c * 0.5 / root, over_c
 
 
-_divide_by_root = Elementwise(
-    "divide_by_root", lambda a, b, c: a / (np.sqrt(b) + c), _divide_by_root_gradient, "float"
-)
+_divide_by_root = Elementwise("divide_by_root", lambda a, b, c: a / (np.sqrt(b) + c), _divide_by_root_gradient, "float")
 
 
 class Cast(Elementwise):
