@@ -82,12 +82,12 @@ def test_programs_print(kind, engine):
     table = convnet(engine=engine).program(kind, batch_size=5)
     text = str(table)
     assert f"{kind} program, {engine} engine: {len(table.rows)} steps" in text
-    conv = next(row for row in table.rows if row["kernel"] == "conv2d")
+    conv = next(row for row in table.rows if row["kernel"].startswith("conv2d"))
     assert conv["layer"] == "conv2d"
     assert conv["shapes"].startswith("5x8x8x3 3x3x3x4")
     assert conv["flops"] >= 2 * 5 * 6 * 6 * 4 * 27
     if engine == "native":
-        assert conv["fused"].split() == ["add", "relu"]
+        assert conv["fused"].split()[:2] == ["add", "relu"]
         assert "arena" in text
     assert len(text.splitlines()) == len(table.rows) + 2
 
