@@ -21,10 +21,13 @@ enum {
   PACKED_A = 24,       /* rows of a transposed A that are copied at a time, whole tiles */
   COLUMNS = 128,       /* of a block of B that is packed before they meet all rows of A */
   DEPTH = 512,         /* k of one pass: a panel of B so long stays in the second-level cache */
-  TILE_ROWS = 12,      /* chunks are whole tiles on most instruction sets */
+  TILE_ROWS = 12,      /* chunks are whole tiles on most instruction sets, */
+  COLUMN_UNIT = 32,    /* and whole vectors on all */
   CHUNK_ROWS = 96,     /* a chunk has at least so many rows, or a panel of B is loaded for too few sums, */
   CHUNK_COLUMNS = 64,  /* at least so many columns, for the same reason with A; twice both where A is copied too, */
   CHUNK_WORK = 20000,  /* takes at least so many nanoseconds, */
+  CHUNK_LONG = 200000, /* unless it takes so many and there are */
+  FEW_CHUNKS = 4,      /* fewer than these: rather copy A once more than keep a thread waiting; */
   MAX_CHUNKS = 32      /* and no more than so many are made of one matrix: 8 threads find enough */
 };
 
@@ -130,13 +133,14 @@ static double matmul_work(const fnn_step *step) {
 
 static matmul_cut cut_matmul(const fnn_step *step) {
   const fnn_matmul_dims *d = (const fnn_matmul_dims *)step->dim;
-  const int copies = d->a_row == 1 && d->a_col > PACKED_A ? 2 : 1; /* A is transposed */
+  const int transposed = d->a_row == 1 && d->a_col > PACKED_A;
   matmul_cut cut = {fnn_max(d->m, 1), fnn_max(d->n, 1), 1, 1, 1};
   double work = matmul_work(step);
   for (int chunks = 1; work >= 2 * CHUNK_WORK && chunks < MAX_CHUNKS; work /= 2, chunks *= 2) {
+    const int copies = transposed && (work < CHUNK_LONG || chunks >= FEW_CHUNKS) ? 2 : 1;
     const int rows = cut.rows >= 2 * copies * CHUNK_ROWS, columns = cut.columns >= 2 * copies * CHUNK_COLUMNS;
     if (columns && (!rows || cut.rows < 4 * cut.columns))
-      cut.columns = fnn_ceil_div(cut.columns, 2 * CHUNK_COLUMNS) * CHUNK_COLUMNS;
+      cut.columns = fnn_ceil_div(cut.columns, 2 * COLUMN_UNIT) * COLUMN_UNIT;
     else if (rows)
       cut.rows = fnn_ceil_div(cut.rows, 2 * TILE_ROWS) * TILE_ROWS;
     else

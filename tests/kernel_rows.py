@@ -157,6 +157,7 @@ NORMALIZED = ((16, 32, 32, 64), (64,), (64,), (16, 32, 32, 64))  # x, gamma, bet
 NORMALIZED_ROWS = ((4096, 512), (512,), (512,), (4096, 512))
 CASES = [
     *(Case(f"matmul {m}x{k} {k}x{n}", ops.matmul, ((m, k), (k, n))) for m, k, n in MATMULS),
+    Case("matmul weight gradient 6400x64x192", gradient_of(ops.matmul, 1), ((6400, 64), (64, 192), (6400, 192))),
     Case("matmul weight gradient 512x2048x1", gradient_of(ops.matmul, 1), ((512, 2048), (2048, 1), (512, 1))),
     Case(
         "matmul weight gradient, outer product 1x784x128", gradient_of(ops.matmul, 1), ((1, 784), (784, 128), (1, 128))
