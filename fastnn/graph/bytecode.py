@@ -209,6 +209,8 @@ def build_code(node, raw, stores, repeated, reduced=()):
     for instruction in node.body:
         assert is_elementwise(instruction)
         builder.emit(instruction)
+    for tensor, _ in reduced:  # before the stores: one of them may write over what these are computed from
+        builder.read(tensor)
     for tensor in stores:
         builder.store(tensor)
     for tensor, result in reduced:

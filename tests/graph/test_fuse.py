@@ -255,6 +255,22 @@ def test_more_than_the_registers_hold_is_reduced_from_memory(rng):
     agree(program, [whole(rng, 20, 3) for _ in inputs])
 
 
+def test_what_is_reduced_is_read_before_a_result_is_written_over_it(rng):
+    """Too many inputs to load them all first: `total`, stored last, may take the place of y, which the other sum reads.
+
+    Once that sum was read behind the store: metrics of logits beside a focal loss of smoothed targets were wrong.
+    """
+    with Program() as program:
+        inputs = [program.input((6, 5)) for _ in range(15)]
+        y = ops.matmul(program.input((6, 5)), program.input((5, 5)))
+        total = functools.reduce(lambda a, b: a + b, inputs)
+        program.outputs = [ops.matmul(total, ops.transpose(total)), ops.sum(total, 1), ops.sum((inputs[0] - inputs[1]) * y, 1)]
+    (draft,) = (d for d in Lowering(program).drafts if d.kernel == "elementwise_reduce")
+    order = [i.op for i in draft.code.instructions if i.op in ("load", "store")]
+    assert order == ["load"] * 16 + ["store"] * 3
+    agree(program, [whole(rng, 6, 5) for _ in range(16)] + [whole(rng, 5, 5)])
+
+
 def test_batch_normalization_reads_its_input_three_times_and_stores_once():
     """Forward for mean, variance and result; backward two sums, then the gradient with the sum for the bias before."""
     layers = fastnn.layers
