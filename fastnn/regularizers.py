@@ -94,7 +94,7 @@ class L2(Regularizer):
 
 @registry.register("regularizer")
 class OrthogonalRegularizer(Regularizer):
-    """factor * the mean of |cosine| over all pairs of rows (or columns).
+    """factor * the mean of |cosine| over all pairs of rows (or columns); 0 where there is no pair, Keras' NaN.
 
     Parameters
     ----------
@@ -114,7 +114,8 @@ class OrthogonalRegularizer(Regularizer):
         rows = ops.normalize(x if self.mode == "rows" else ops.transpose(x), axis=1)
         size = rows.shape[0]
         cosines = ops.matmul(rows, ops.transpose(rows)) * (1.0 - ops.eye(size))
-        return ops.sum(ops.absolute(cosines)) * (0.5 * self.factor / (size * (size - 1) / 2))
+        pairs = max(1, size * (size - 1) / 2)  # of a single row, 0 in all
+        return ops.sum(ops.absolute(cosines)) * (0.5 * self.factor / pairs)
 
     def get_config(self):
         return {"factor": self.factor, "mode": self.mode}

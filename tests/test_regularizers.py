@@ -87,3 +87,9 @@ def test_orthogonal_messages():
 def test_missing_configuration():
     with pytest.raises(NotImplementedError, match="needs get_config"):
         regularizers.Regularizer().get_config()
+
+
+def test_orthogonal_regularizer_of_a_single_row_is_zero():
+    """There is no pair of rows, and Keras divides 0 by 0."""
+    assert float(regularizers.OrthogonalRegularizer()(np.ones((1, 3), np.float32))) == 0
+    assert float(regularizers.OrthogonalRegularizer(mode="columns")(np.ones((3, 1), np.float32))) == 0

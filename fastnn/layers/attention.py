@@ -322,14 +322,14 @@ class GroupedQueryAttention(_Heads):
         many, few, size = self.num_query_heads, self.num_key_value_heads, self.head_dim
         self._query_dense = self.projection("bqm,muh->bquh", (None, many, size), "query", "uh")
         self._key_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "key", "vh")
+        if self.use_gate:
+            self._gate_dense = self.projection("bqm,muh->bquh", (None, many, size), "gate", "uh", "sigmoid")
+            self._gate_dense.build(query_shape)
         self._value_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "value", "vh")
         self._output_dense = self.projection("bquh,uhm->bqm", (None, query_shape[-1]), "attention_output", "m")
         self._query_dense.build(query_shape)
         self._key_dense.build(key_shape or value_shape)
         self._value_dense.build(value_shape)
-        if self.use_gate:
-            self._gate_dense = self.projection("bqm,muh->bquh", (None, many, size), "gate", "uh", "sigmoid")
-            self._gate_dense.build(query_shape)
         self._output_dense.build((None, query_shape[1], many, size))
 
     def call(

@@ -148,7 +148,8 @@ class RandomShear(_AffineLayer):
         self.y_factor = self._positive(y_factor, "y_factor")
 
     def _positive(self, factor, name):
-        factor_range(self, factor, 0.0, 1.0, name)
+        if not isinstance(factor, (tuple, list)):  # a pair may begin below 0: one number is written as such a pair
+            factor_range(self, factor, 0, 1, name)
         return factor_range(self, factor, name=name)
 
     def matrix(self, images):

@@ -93,7 +93,7 @@ def factor_range(layer, factor, low=-1.0, high=1.0, name="factor"):
         raise ValueError(
             f"{layer}: {name} must be a number, or a pair of numbers, from {low} to {high}, received {factor!r}"
         )
-    return tuple(sorted(pair)) if pair is not None else (max(-abs(factor), low), abs(factor))
+    return tuple(sorted(pair)) if pair is not None else (max(low, -abs(factor)), abs(factor))
 
 
 def value_range(layer, pair):

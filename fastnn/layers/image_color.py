@@ -19,7 +19,7 @@ class _ColorLayer(RandomImageLayer):
     seed : int, optional
     """
 
-    bounds = (0.0, 1.0)
+    bounds = (0, 1)  # whole numbers, as in Keras' files
 
     def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
         super().__init__(seed, data_format, **kwargs)
@@ -47,7 +47,7 @@ class RandomBrightness(_ColorLayer):
     seed : int, optional
     """
 
-    bounds = (-1.0, 1.0)
+    bounds = (-1, 1)
 
     def __init__(self, factor, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(factor, value_range, seed=seed, **kwargs)
@@ -78,8 +78,19 @@ class RandomContrast(_ColorLayer):
         return self.cut((images - mean) * self.draw(images, 1.0 - self.factor[0], 1.0 + self.factor[1]) + mean)
 
 
+class _FromZero(_ColorLayer):
+    """One number f as the factor means 0 to f. A pair may begin below 0: Keras makes the pair (-f, f) of f."""
+
+    bounds = (-1, 1)
+
+    def __init__(self, factor, value_range=(0, 255), data_format=None, seed=None, **kwargs):
+        if isinstance(factor, (int, float)) and not isinstance(factor, bool):
+            factor = (0, abs(factor))
+        super().__init__(factor, value_range, data_format, seed, **kwargs)
+
+
 @registry.register("layer")
-class RandomColorDegeneration(_ColorLayer):
+class RandomColorDegeneration(_FromZero):
     """In training, images are moved towards grey: 0 leaves them, 1 makes them grey."""
 
     def augment(self, images):
@@ -87,7 +98,7 @@ class RandomColorDegeneration(_ColorLayer):
 
 
 @registry.register("layer")
-class RandomSaturation(_ColorLayer):
+class RandomSaturation(_FromZero):
     """In training, the saturation is multiplied by f / (1 - f): f = 0 makes grey, 0.5 leaves, 1 saturates."""
 
     def augment(self, images):
@@ -167,7 +178,7 @@ class RandomGrayscale(RandomImageLayer):
 
     def __init__(self, factor=0.5, data_format=None, seed=None, **kwargs):
         super().__init__(seed, data_format, **kwargs)
-        factor_range(self, factor, 0.0, 1.0)
+        factor_range(self, factor, 0, 1)
         self.factor = factor
 
     def augment(self, images):
@@ -231,8 +242,8 @@ class Solarization(RandomImageLayer):
 
     def __init__(self, addition_factor=0.0, threshold_factor=0.0, value_range=(0, 255), seed=None, **kwargs):
         super().__init__(seed, **kwargs)
-        self.addition_factor = factor_range(self, addition_factor, 0.0, 1.0, "addition_factor")
-        self.threshold_factor = factor_range(self, threshold_factor, 0.0, 1.0, "threshold_factor")
+        self.addition_factor = factor_range(self, addition_factor, 0, 1, "addition_factor")
+        self.threshold_factor = factor_range(self, threshold_factor, 0, 1, "threshold_factor")
         self.value_range = _checked_range(self, value_range)
 
     def augment(self, images):
@@ -292,8 +303,8 @@ class RandomErasing(RandomImageLayer):
         **kwargs,
     ):  # fmt: skip
         super().__init__(seed, data_format, **kwargs)
-        self.factor = factor_range(self, factor, 0.0, 1.0)
-        self.scale = factor_range(self, scale, 0.0, 1.0, "scale")
+        self.factor = factor_range(self, factor, 0, 1)
+        self.scale = factor_range(self, scale, 0, 1, "scale")
         self.fill_value, self.value_range = fill_value, _checked_range(self, value_range)
 
     def augment(self, images):

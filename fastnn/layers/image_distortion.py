@@ -15,7 +15,7 @@ class _Distortion(RandomImageLayer):
 
     def __init__(self, factor, data_format, seed, **kwargs):
         super().__init__(seed, data_format, **kwargs)
-        self.factor = factor_range(self, factor, 0.0, 1.0)
+        self.factor = factor_range(self, factor, 0, 1)
 
     def augment(self, images):
         chosen = self.draw(images) < self.draw(images, *self.factor)
@@ -50,7 +50,7 @@ class RandomGaussianBlur(_Distortion):
             raise ValueError(f"{self}: kernel_size must be an odd integer or two of them, received {kernel_size!r}")
         _checked_range(self, value_range)
         self.kernel_size, self.value_range = tuple(sizes), value_range
-        self.sigma = factor_range(self, sigma, 0.0, 1.0, "sigma")
+        self.sigma = factor_range(self, sigma, 0, 1, "sigma")
 
     def distorted(self, images):
         sigma = random.uniform((2,), *self.sigma, seed=self.generator) + 1e-6
@@ -126,7 +126,7 @@ class RandomElasticTransform(_Distortion):
         value_range=(0, 255), seed=None, data_format=None, **kwargs,
     ):  # fmt: skip
         super().__init__(factor, data_format, seed, **kwargs)
-        self.scale = factor_range(self, scale, 0.0, 1.0, "scale")
+        self.scale = factor_range(self, scale, 0, 1, "scale")
         _check_interpolation(self, interpolation)
         if fill_mode not in FILL_MODES:
             raise ValueError(f"{self}: fill_mode must be one of {FILL_MODES}, received {fill_mode!r}")

@@ -93,7 +93,7 @@ class CutMix(_Mixing):
 
     def __init__(self, factor=1.0, seed=None, data_format=None, **kwargs):
         super().__init__(seed, data_format, **kwargs)
-        self.factor = factor_range(self, factor, 0.0, 1.0)
+        self.factor = factor_range(self, factor, 0, 1)
 
     def choose(self, n, h, w):
         low, high = self.factor

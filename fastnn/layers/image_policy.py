@@ -27,7 +27,7 @@ class _Policy(RandomImageLayer):
         super().__init__(seed, data_format, **kwargs)
         _checked_range(self, value_range)
         self.value_range, self.interpolation = value_range, interpolation
-        self.factor = factor_range(self, factor, 0.0, 1.0)
+        self.factor = factor_range(self, factor, 0, 1)
 
     def _functions(self, *, colors):
         """What may be chosen; `colors` takes those along that change brightness, colour, contrast, sharpness."""

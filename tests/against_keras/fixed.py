@@ -1,3 +1,32 @@
-"""Programs in which the two libraries once differed, cut down to the difference: `make test-keras` begins with them."""
+"""Models in which the two libraries once differed, cut down to the difference: `make test-keras` begins with them."""
 
-FIXED = {}
+FIXED = {
+    "a metric of logits beside a focal loss of smoothed targets": """
+model = Sequential([Input((4,)), layers.Dense(5)])
+model.compile(
+    optimizer="sgd",
+    loss=losses.CategoricalFocalCrossentropy(from_logits=True, label_smoothing=0.1),
+    metrics=[metrics.CategoricalHinge()],
+)
+targets, weighted, trains = ["one_hot"], False, True
+""",
+    "files with factors of augmentation": """
+model = Sequential([
+    Input((5, 5, 3)),
+    layers.RandomSharpness(0.2),
+    layers.Solarization(0.1, 0.2),
+    layers.RandomInvert(0.2),
+    layers.Flatten(),
+    layers.Dense(2),
+])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, False
+""",
+    "the gate of GroupQueryAttention": """
+x = Input((6, 3))
+y = layers.GroupQueryAttention(head_dim=2, num_query_heads=4, num_key_value_heads=2, use_gate=True)(x, x)
+model = Model([x], [layers.Dense(2)(y)])
+model.compile(optimizer="adam", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
+}

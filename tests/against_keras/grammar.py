@@ -12,6 +12,8 @@ import numpy as np
 from against_keras import table
 from against_keras.table import Code, One
 
+from fastnn.graph.masks import mask_of
+
 OPTION_SHARE = 0.2  # of the options that may be left out
 LARGEST = 600  # numbers a sample, in any tensor
 TRIES = 200
@@ -52,6 +54,7 @@ class Writer:
         self.sources = {}  # tensor's name -> (layer or None, call)
         self.layers = {}  # layer's name -> source
         self.trains = True
+        self.batch = 4 if self.chance(0.1) else None  # of all inputs, for layers that keep a state
 
     # ---------------------------------------------------------------------------------------------- values
 
@@ -106,14 +109,18 @@ class Writer:
     def input(self):
         """One of the inputs; integers are for an Embedding or CategoryEncoding."""
         n = self.rng.integers
-        rank = self.choose([2, 2, 3, 3, 4, 4, 5, "ids"])
+        rank = self.choose([2, 2, 3, 3, 3, 4, 4, 5, 6, "ids", "ids"] if not self.batch else [3, 3, 3, 4, 5])
         shape = {
             2: (n(3, 9),), 3: (n(4, 8), n(2, 5)), 4: (n(5, 9), n(5, 9), n(1, 4)), 5: (*n(3, 6, 3), n(1, 3)),
-            "ids": (n(3, 7),),
+            6: (2, *n(2, 4, 3), n(1, 3)), "ids": (n(3, 7),),
         }[rank]  # fmt: skip
         shape = tuple(int(size) for size in shape)
         kind, dtype = ("ids", ", dtype='int32'") if rank == "ids" else ("real", "")
-        return self.add(f"Input({shape}{dtype})", None, kind)
+        size = f", batch_size={self.batch}" if self.batch else ""
+        x = self.add(f"Input({shape}{dtype}{size})", None, kind)
+        if rank == 3 and self.chance(0.25):
+            return self.apply(next(row for row in table.LAYERS if row.name == "Masking"), x, True)
+        return x
 
     def add(self, expression, layer, kind, parents=()):
         """Compute a tensor; one that is empty or too large is refused."""
@@ -122,7 +129,7 @@ class Writer:
             self.layers[key], self.names[key] = layer, eval(layer, self.names)
         names = self.names | {tensor.name: tensor.value for tensor in self.tensors}
         value = eval(expression.replace("layer(", f"{key}("), names)
-        if not 1 <= np.prod(value.shape[1:]) <= LARGEST or len(value.shape) > 5:
+        if not 1 <= np.prod(value.shape[1:]) <= LARGEST or len(value.shape) > 6:
             raise RefusedError(expression)
         tensor = Tensor(f"x{len(self.tensors)}", value, kind, tuple(parents))
         self.tensors.append(tensor)
@@ -131,6 +138,8 @@ class Writer:
 
     def apply(self, row, x, functional):
         """A layer of this row on x, and where its call needs more tensors on others of x's shape."""
+        if row.name == "Softmax" and mask_of(x.value) is not None:
+            raise RefusedError("takes its mask for one of all numbers, as in Keras: an error with one of sequences")
         cls = getattr(self.k.layers, row.name)
         drawn, options = self.draw(cls, row.options, tuple(x.shape), row.rule, row.always)
         if self.chance(0.05):
@@ -160,7 +169,7 @@ class Writer:
 
     def step(self, x, functional):
         """One more tensor that follows from x."""
-        if functional and x.kind == "real":
+        if functional and x.kind == "real" and len(x.shape) < 6:
             way = self.rng.random()
             if way < 0.12:
                 expression = self.choose(table.EXPRESSIONS)
@@ -225,19 +234,17 @@ class Writer:
             units = 1 if self.chance(0.2) else int(self.rng.integers(2, 6))
             flat = len(x.shape) > 2 and target != "sequence" and self.chance(0.7)
             shape = (None, units) if flat else (*x.shape[:-1], units)
+            if target == "sequence" and mask_of(x.value) is not None:
+                continue  # a mask of steps does not fit a loss that has one number a sequence
             try:
                 cls = getattr(self.k.losses, row.name)
                 drawn, _ = self.draw(cls, row.options, shape, row.rule, row.always)
+                if flat:
+                    x = self.add(f"layer({x.name})", f"layers.Flatten(name='flat_{len(self.tensors)}')", "real", (x,))
+                y = self.last(x, head, units)
             except RefusedError:
                 continue
-            if flat:
-                x = self.add(f"layer({x.name})", f"layers.Flatten(name='flat_{len(self.tensors)}')", "real", (x,))
-            return (
-                self.last(x, head, units),
-                self.loss(row, drawn, head, target),
-                target,
-                self.metrics(head, target, shape),
-            )
+            return y, self.loss(row, drawn, head, target), target, self.metrics(head, target, shape)
         raise AssertionError("no loss fits")
 
     def last(self, x, head, units):
@@ -274,9 +281,9 @@ class Writer:
         arguments = {"optimizer": self.optimizer(list(table.OPTIMIZERS))}
         arguments["loss"] = losses if len(outputs) > 1 else losses[0]
         if any(metrics):
-            arguments["weighted_metrics" if self.chance(0.3) else "metrics"] = (
-                metrics if len(outputs) > 1 else metrics[0]
-            )
+            # Keras on PyTorch writes what ignore_class leaves out into the weights of samples
+            plain = "ignore_class" in str(losses) or not self.chance(0.3)
+            arguments["metrics" if plain else "weighted_metrics"] = metrics if len(outputs) > 1 else metrics[0]
         if self.chance(0.3):
             weights = [self.choose([0.5, 1.0, 2.0]) for _ in outputs]
             arguments["loss_weights"] = weights if len(outputs) > 1 else weights[0]
@@ -301,7 +308,7 @@ class Writer:
         for tensor in self.needed([y]):
             key, expression = self.sources[tensor.name]
             stack.append(f"    {self.layers[key] if key else expression},")
-        return "\n".join([*stack, "])", self.compile([y], [loss], [metrics]), self.facts([y], [target])])
+        return "\n".join([*stack, "])", self.compile([y], [loss], [metrics]), self.facts([y], [loss], [target])])
 
     def functional(self):
         ends = [
@@ -325,7 +332,7 @@ class Writer:
             lines.append(f"{tensor.name} = {source + expression[len('layer') :] if key else expression}")
         inputs = [t.name for t in needed if not t.parents]
         model = f"model = Model([{', '.join(inputs)}], [{', '.join(y.name for y in outputs)}], name='whole')"
-        return "\n".join([*lines, model, self.compile(outputs, losses, metrics), self.facts(outputs, targets)])
+        return "\n".join([*lines, model, self.compile(outputs, losses, metrics), self.facts(outputs, losses, targets)])
 
     def join(self, ends):
         flat = []
@@ -347,12 +354,18 @@ class Writer:
             todo += tensor.parents
         return [tensor for tensor in self.tensors if tensor.name in names]
 
-    def facts(self, outputs, targets):
+    def facts(self, outputs, losses, targets):
         weighted = self.chance(0.3) and all(len(y.shape) == 2 for y in outputs)  # one loss a row
+        weighted &= "ignore_class" not in str(losses)
         return f"targets = {targets}\nweighted = {weighted}\ntrains = {self.trains}"
 
 
-NO_TRAINABLE = {"SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization"}
+NO_TRAINABLE = {
+    "SpatialDropout1D", "SpatialDropout2D", "SpatialDropout3D", "Discretization", "Pipeline",
+    # Keras does not pass it on to the layers inside, whose weights it goes on training: docs/keras-compatibility.md
+    "RNN", "Bidirectional", "TimeDistributed", "SpectralNormalization", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D",
+    "MultiHeadAttention", "GroupQueryAttention",
+}  # fmt: skip
 
 
 def call_of(name, arguments):

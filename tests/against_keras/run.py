@@ -57,7 +57,7 @@ def work(options):
 
     warnings.simplefilter("ignore")
     mine = list(programs(options))[options.part :: options.jobs]
-    arrays = loose = failures = 0
+    arrays = loose = failures = measured_again = 0
     worst = 0.0
     for count, (name, seed, text) in enumerate(mine, 1):
         try:
@@ -65,9 +65,12 @@ def work(options):
             tally = compare(text, seed, keras, fastnn)
             arrays, loose, worst = arrays + tally.arrays, loose + tally.loose, max(worst, tally.worst)
             differences = tally.differences
+            measured_again += bool(tally.again)
+            if tally.again and not differences:
+                print(f"{name}: rounding alone, measured again ({tally.again})", flush=True)
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
-            differences = [f"{type(error).__name__}: {error} ({place.filename}:{place.lineno})"]
+            differences = [f"{type(error).__name__}: {str(error)[:300]} ({place.filename}:{place.lineno})"]
         if differences or options.models == 1:
             print(f"\n{name}\n{text}")
             print("\n".join(f"--- {name}: {difference}" for difference in differences), flush=True)
@@ -77,7 +80,7 @@ def work(options):
             print(f'    again: make test-keras ARGS="{again}"', flush=True)
         if count % 50 == 0:
             forget()
-    print(f"counts {len(mine)} {arrays} {loose} {failures} {worst:.3g}", flush=True)
+    print(f"counts {len(mine)} {arrays} {loose} {failures} {measured_again} {worst:.3g}", flush=True)
 
 
 def forget():
@@ -106,9 +109,10 @@ def main():
         process.wait()
     if len(counts) < len(processes):
         sys.exit("a process broke off")
-    models, arrays, loose, failures, _ = (sum(column) for column in zip(*counts, strict=True))
+    models, arrays, loose, failures, measured_again, _ = (sum(column) for column in zip(*counts, strict=True))
     print(
-        f"{models:.0f} models, {failures:.0f} with differences; {arrays:.0f} arrays compared, {loose:.0f} loose,"
+        f"{models:.0f} models, {failures:.0f} with differences, {measured_again:.0f} measured again;"
+        f" {arrays:.0f} arrays compared, {loose:.0f} loose,"
         f" the others apart by at most {max(count[-1] for count in counts):.2f} of what is allowed"
         f" ({time.time() - began:.0f} s)"
     )

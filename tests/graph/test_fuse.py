@@ -264,7 +264,11 @@ def test_what_is_reduced_is_read_before_a_result_is_written_over_it(rng):
         inputs = [program.input((6, 5)) for _ in range(15)]
         y = ops.matmul(program.input((6, 5)), program.input((5, 5)))
         total = functools.reduce(lambda a, b: a + b, inputs)
-        program.outputs = [ops.matmul(total, ops.transpose(total)), ops.sum(total, 1), ops.sum((inputs[0] - inputs[1]) * y, 1)]
+        program.outputs = [
+            ops.matmul(total, ops.transpose(total)),
+            ops.sum(total, 1),
+            ops.sum((inputs[0] - inputs[1]) * y, 1),
+        ]
     (draft,) = (d for d in Lowering(program).drafts if d.kernel == "elementwise_reduce")
     order = [i.op for i in draft.code.instructions if i.op in ("load", "store")]
     assert order == ["load"] * 16 + ["store"] * 3

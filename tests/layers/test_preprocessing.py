@@ -280,3 +280,29 @@ def test_an_adapted_layer_is_saved(tmp_path):
 def test_wrong_arguments(make, words):
     with pytest.raises(ValueError, match=words):
         make()
+
+
+@pytest.mark.parametrize("layer", [layers.RandomSaturation, layers.RandomColorDegeneration])
+def test_factors_of_saturation_begin_at_zero_or_as_in_files_of_keras(layer):
+    """Keras writes (-f, f) for one number f."""
+    assert layer(0.2).get_config()["factor"] == (0, 0.2)
+    read = layer.from_config({"factor": [-0.2, 0.2], "value_range": [0, 255], "seed": 1})
+    assert read.factor == (-0.2, 0.2)
+    x = np.random.default_rng(0).uniform(0, 255, (4, 3, 3, 3)).astype(np.float32)
+    assert np.isfinite(read(x, training=True)).all()
+    with pytest.raises(ValueError, match="from -1 to 1"):
+        layer((-1.2, 0.2))
+    assert type(layers.RandomInvert(0.2).factor[0]) is int  # so it is in files of Keras
+
+
+def test_a_shear_is_read_from_what_it_writes():
+    """One number is written as a pair that begins below 0, as Keras does."""
+    config = layers.RandomShear(0.2, 0.1, seed=1).get_config()
+    assert config["x_factor"] == (-0.2, 0.2)
+    assert layers.RandomShear.from_config(config).get_config() == config
+    with pytest.raises(ValueError, match="x_factor"):
+        layers.RandomShear(-0.2)
+
+
+def test_no_factor_is_a_whole_zero():
+    assert str(layers.Solarization().get_config()["addition_factor"][0]) == "0"
