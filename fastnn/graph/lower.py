@@ -120,7 +120,7 @@ class Lowering:
         if id(raw) not in self.needed:  # the product itself is not wanted: it is made where the first result goes
             self.same_memory[id(raw)] = stores[0]
         extra = [t for t in operands[len(reads) + len(writes) :] if all(t is not s for s in stores)]
-        written = [t for t in (raw, *others, *stores) if not (t is raw and id(raw) in self.same_memory)]
+        written = [t for t in (raw, *stores, *others) if not (t is raw and id(raw) in self.same_memory)]
         self.drafts.append(Draft(kernel, (*reads, *extra), written, sizes, code, operands))
 
     def elementwise(self, body, repeated=None):
