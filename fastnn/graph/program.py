@@ -12,6 +12,7 @@ import threading
 import numpy as np
 
 from fastnn import config
+from fastnn.saving import budget
 
 _OPERATORS = frozenset((
     "add", "subtract", "multiply", "divide", "power", "matmul", "less", "less_equal", "greater", "greater_equal",
@@ -325,6 +326,7 @@ class Program:
 
     def constant(self, value):
         array = np.asarray(value)
+        budget.check_constant(array.shape)
         if array.dtype.kind == "f":
             dtype = "float64" if array.dtype == np.float64 and config.floatx() == "float64" else "float32"
         else:
@@ -419,6 +421,7 @@ def apply(primitive, *inputs, **attributes):
 
     Returns one tensor or array, or a tuple where the primitive has several outputs.
     """
+    budget.count_operation()
     program = _program_of(inputs)
     if program is None:
         results = primitive.reference(*(as_array(x) for x in inputs), **attributes)

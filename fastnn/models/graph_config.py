@@ -176,7 +176,7 @@ def graph_from_config(config, make=None, custom_objects=None):
         if isinstance(operation, InputLayer):
             known[entry["name"], 0, 0] = operation.output
         for i, call in enumerate(entry["inbound_nodes"]):
-            waiting.append((entry["name"], i, operation, call))
+            waiting.append((entry["name"], i, operation, call, _places_in(call)))
         first[entry["name"]] = _first_index(operation)
     while waiting:
         left = [item for item in waiting if not _called(*item, known)]
@@ -204,27 +204,30 @@ def _operation(entry, make, custom_objects):
             raise ModelFormatError(f"Unknown operation {name!r:.100}")
         no_settings = {"name", "dtype"} - set(inspect.signature(function).parameters)
         settings = {k: v for k, v in entry["config"].items() if k not in no_settings}
-        for number in filter(_is_count, flatten(settings)):  # a size, or how often something is done
-            if name in _LOOPS and abs(number) > 1000:
-                raise ModelFormatError(f"{name} of {number} turns is refused: at most 1000")
-            budget.charge((abs(number),))
+        _charge_counts(name, settings)
         return Operation(function, entry["config"].get("name"), **settings)
     return make(entry) if make else registry.deserialize(entry, "layer", custom_objects)
 
 
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool)
+def _charge_counts(name, arguments):
+    """Integers may be sizes, or say how often something is done."""
+    for value in flatten(arguments):
+        if isinstance(value, int) and not isinstance(value, bool):
+            if name in _LOOPS and abs(value) > 1000:
+                raise ModelFormatError(f"{name} of {value} turns is refused: at most 1000")
+            budget.charge((abs(value),))
 
 
-def _called(name, index, operation, call, known):
-    """Whether all tensors of a call are known; then it is made."""
+def _called(name, index, operation, call, places, known):
+    """Whether all tensors of a call, which have places, are known; then it is made."""
     if not isinstance(operation, InputLayer):
-        places = _places_in(call)
         if not places:  # it would be computed at once
             raise ModelFormatError(f"{name!r:.100} is called on no tensor")
         if any(place not in known for place in places):
             return False
         args, kwargs = (_with_tensors(call[part], known) for part in ("args", "kwargs"))
+        if isinstance(operation, Operation):
+            _charge_counts(class_name(operation.function), (args, kwargs))
         kwargs.pop("training", None)
         if isinstance(call.get(_TRAINING), bool):
             kwargs["training"] = call[_TRAINING]

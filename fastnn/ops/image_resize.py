@@ -10,6 +10,7 @@ from fastnn.ops.logic import logical_and
 from fastnn.ops.products import as_floats, matmul
 from fastnn.ops.reduce import sum as _sum
 from fastnn.ops.shape import moveaxis, normalize_axis, pad, reshape, tensor_like
+from fastnn.saving import budget
 
 INTERPOLATIONS = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
 
@@ -25,6 +26,7 @@ def resized(images, size, interpolation="bilinear", antialias=False):
     """Images (n, h, w, c) of another height and width: two products with constant matrices."""
     for axis, target in ((1, size[0]), (2, size[1])):
         source = images.shape[axis]
+        budget.check_constant((source, target))
         if interpolation == "nearest" and source != target:
             matrix = np.eye(source)[((np.arange(target) + 0.5) * (source / target)).astype(int)]
             images = _along(images, axis, matrix)

@@ -11,6 +11,7 @@ from fastnn.ops.primitive import Primitive
 from fastnn.ops.rows import one_hot
 from fastnn.ops.shape import expand_dims, moveaxis, normalize_axis, reshape, squeeze, tensor_like, transpose
 from fastnn.ops.shape import shape as shape_of
+from fastnn.saving import budget
 
 
 def _stable_softmax(x):
@@ -189,6 +190,7 @@ def sparsemax(x, axis=-1):
 
     x = moveaxis(x, axis, -1)
     one, other = expand_dims(x, -1), expand_dims(x, -2)
+    budget.check_constant((x.shape[-1], x.shape[-1]))
     first = np.tri(x.shape[-1], dtype=bool)  # equal elements are taken in their order
     taken = ops.cast(ops.logical_or(other > one, ops.logical_and(ops.equal(other, one), first)), str(x.dtype))
     sums = reduce.sum(taken * other, -1)

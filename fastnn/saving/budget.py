@@ -1,16 +1,20 @@
-"""How much a model file may make us allocate: not much more than it stores.
+"""How much a model file may make us allocate and trace: not much more than it stores.
 
-A configuration of a hundred bytes can ask for petabytes.  While a file is being loaded, every weight is
-charged to the load's budget before its memory is asked for.
+A configuration of a hundred bytes can ask for petabytes, or for a layer that is unrolled a billion times.  While a
+file is being loaded, every weight is charged to the load's budget before its memory is asked for, and every operation
+is counted.
 """
 
 import contextlib
+import math
 import threading
 
 from fastnn.saving.errors import ModelFormatError
 
 FACTOR = 4  # weights, and two or three optimiser slots for each, of which a file may store none
 SLACK = 1 << 20  # elements: metrics, counters
+MAX_CONSTANT = 1 << 26  # elements of one array that an operation makes of its settings, such as a table of weights
+MAX_OPERATIONS = 200_000  # some 30 microseconds each
 
 _loads = threading.local()
 
@@ -18,6 +22,8 @@ _loads = threading.local()
 @contextlib.contextmanager
 def limit(stored, what):
     """Inside, `charge` refuses when this thread's charges pass ``FACTOR * stored + SLACK`` elements.
+
+    `count_operation` refuses after ``MAX_OPERATIONS``.
 
     Parameters
     ----------
@@ -27,7 +33,7 @@ def limit(stored, what):
         The file, for the message.
     """
     before = getattr(_loads, "open", None)
-    _loads.open = [FACTOR * stored + SLACK, stored, what]
+    _loads.open = [FACTOR * stored + SLACK, stored, what, MAX_OPERATIONS]
     try:
         yield
     finally:
@@ -68,3 +74,23 @@ def charge(shape, dtype=None):
             f"only {load[1]} numbers in all"
         )
     return True
+
+
+def count_operation():
+    """Count an operation that is traced, or computed, against what a load may do."""
+    load = getattr(_loads, "open", None)
+    if load is None:
+        return
+    load[3] -= 1
+    if load[3] < 0:
+        raise ModelFormatError(
+            f"{load[2]}: the model takes more than {MAX_OPERATIONS} operations, as a recurrent layer does that is "
+            "unrolled over a long sequence: make it in code and use load_weights()"
+        )
+
+
+def check_constant(shape):
+    """Refuse, during a load, an array that follows from a configuration and has more than ``MAX_CONSTANT`` elements."""
+    load = getattr(_loads, "open", None)
+    if load is not None and math.prod(shape) > max(MAX_CONSTANT, FACTOR * load[1]):
+        raise ModelFormatError(f"{load[2]}: the configuration asks for a constant of shape {tuple(shape)}")

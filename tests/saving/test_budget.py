@@ -77,3 +77,48 @@ def test_metrics_ask_too():
         config = {"module": "keras.metrics", "class_name": name, "config": config, "registered_name": None}
         with budget.limit(10, "file"), pytest.raises(ModelFormatError, match="stores only"):
             registry.deserialize(config, "metric")
+
+
+def sequential(shape, class_name, **config):
+    layers = [("InputLayer", {"batch_shape": [None, *shape]}), (class_name, config)]
+    layers = [{"module": "keras.layers", "class_name": n, "config": c, "registered_name": None} for n, c in layers]
+    config = {"layers": layers}
+    return {"module": "keras", "class_name": "Sequential", "config": config, "registered_name": None}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        sequential((10**6, 2), "LSTM", units=2, activation="relu"),
+        sequential((10**6, 2), "GRU", units=2, reset_after=False),
+        sequential((10**6, 2), "SimpleRNN", units=2, unroll=True),
+        sequential((10**6, 4, 2), "ConvLSTM1D", filters=1, kernel_size=1),
+        sequential((8, 2), "AdaptiveAveragePooling1D", output_size=10**9),
+    ],
+    ids=lambda config: config["config"]["layers"][1]["class_name"],
+)
+def test_what_is_unrolled_is_counted(config, monkeypatch):
+    monkeypatch.setattr(budget, "MAX_OPERATIONS", 1000)
+    with budget.limit(1000, "file"), pytest.raises(ModelFormatError, match="file: the model takes more than 1000 oper"):
+        registry.deserialize(config, "model")
+
+
+def test_as_many_operations_as_a_long_sequence_takes_are_allowed():
+    config = sequential((300, 2), "LSTM", units=2, activation="relu")
+    with budget.limit(1000, "file"):
+        assert registry.deserialize(config, "model").output_shape == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        sequential((800, 800, 1), "Resizing", height=10**5, width=8),
+        sequential((8, 800, 1), "Resizing", height=8, width=10**9, interpolation="nearest"),
+        sequential((10**5,), "Activation", activation="sparsemax"),
+    ],
+)
+def test_tables_of_constants_are_limited(config):
+    with budget.limit(1000, "file"), pytest.raises(ModelFormatError, match="file: the configuration asks for a const"):
+        registry.deserialize(config, "model")
+    with budget.limit(1000, "file"):
+        registry.deserialize(sequential((800, 800, 1), "Resizing", height=1000, width=1000), "model")

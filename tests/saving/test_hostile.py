@@ -157,6 +157,19 @@ def config_cases(config):
     yield from dead_operations()
 
 
+def test_layers_in_the_reverse_order_take_little_time():
+    x = keras.Input((1,), name="x")
+    y = x
+    for i in range(1200):
+        y = keras.layers.Activation("relu", name=f"a{i}")(y)
+    config = json.loads(keras.Model(x, y).to_json())
+    config["config"]["layers"].reverse()
+    start = time.process_time()
+    model = keras.models.model_from_json(json.dumps(config))
+    assert time.process_time() - start < 3
+    assert len(model.layers) == 1201
+
+
 def dead_operations():
     """Models with an operation that leads nowhere, and takes memory or time."""
     inputs = keras.Input((6,), name="x")
@@ -420,6 +433,23 @@ def test_pipes_and_folders_are_refused(tmp_path):
             saving.load_model(tmp_path / name)
 
 
+def test_saving_a_loaded_model_writes_nowhere_else(tmp_path, monkeypatch):
+    """Names that a system may take for places are kept as names."""
+    config, opened, original = json.loads(base_members()[archive.CONFIG]), [], os.open
+    for name in ("..x", "C:evil", "~root", "%2e%2e", "$HOME", "x.keras:stream", "CON"):
+        case = changed(changed(config, ("config", "name"), name), (*DENSE, "config", "name"), name)
+        data = packed(base_members(), **{archive.CONFIG: json.dumps(case).encode()})
+        model = saving.load_model(io.BytesIO(data))
+        assert (model.name, model.layers[0].name) == (name, name)
+        opened.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "open", lambda path, *args, **kw: opened.append(path) or original(path, *args, **kw))
+            model.save(tmp_path / "m.keras")
+            model.save_weights(tmp_path / "m.weights.h5")
+        assert opened and all(os.path.realpath(path).startswith(str(tmp_path.resolve())) for path in opened), opened
+        assert sorted(os.listdir(tmp_path)) == ["m.keras", "m.weights.h5"]
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_damaged_archives_are_refused_or_unharmed(seed):
     """Bit flips in the whole file: found by the checksums, or without meaning."""
@@ -437,6 +467,43 @@ def test_damaged_archives_are_refused_or_unharmed(seed):
     for length in draw.integers(0, len(data), 50):
         with pytest.raises(saving.ModelFormatError):
             saving.load_model(io.BytesIO(data[:length]))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # interrupts in h5py's weak references
+def test_ctrl_c_in_a_save_leaves_a_whole_file(tmp_path):
+    model = keras.Sequential([keras.Input((300,)), keras.layers.Dense(1000)])
+    saves = {"m.keras": model.save, "m.weights.h5": model.save_weights, "m.safetensors": model.save_weights}
+
+    def fill(value):
+        for variable in model.variables:
+            variable.assign(np.full(variable.shape, value, np.float32))
+
+    def interrupt(number, frame):
+        raise KeyboardInterrupt
+
+    fill(-1)
+    for name, save in saves.items():
+        save(tmp_path / name)
+    draw, interrupted, before = np.random.default_rng(0), 0, signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for step in range(30):
+            fill(step)
+            name = list(saves)[step % 3]
+            try:
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + draw.random() * 0.01)
+                saves[name](tmp_path / name)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+            except KeyboardInterrupt:
+                interrupted += 1
+            model.load_weights(tmp_path / name)
+            assert len({float(value) for array in model.get_weights() for value in np.unique(array)}) == 1
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert interrupted
+    for name, save in saves.items():
+        save(tmp_path / name)
+    assert set(os.listdir(tmp_path)) == set(saves)
 
 
 SAVER = """
