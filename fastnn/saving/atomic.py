@@ -35,8 +35,11 @@ def write(path, pieces):
     try:
         mode = _mode_of_old(path)
         _remove_stale(folder, name)
-        temporary, handle = _create(folder, name)
-        try:
+        handle = None
+        try:  # Ctrl-C may come at once
+            while handle is None:
+                temporary = os.path.join(folder, f".{name[:150]}.{os.urandom(8).hex()}.fastnn-tmp")
+                handle = _create(temporary)
             if mode is not None and hasattr(os, "fchmod"):
                 os.fchmod(handle, mode)
             for piece in pieces:
@@ -72,18 +75,21 @@ def _mode_of_old(path):
     return stat.S_IMODE(mode)
 
 
-def _create(folder, name):
-    """A new file that nobody else can have guessed, locked for as long as it is open."""
-    while True:
-        path = os.path.join(folder, f".{name[:150]}.{os.urandom(8).hex()}.fastnn-tmp")
-        handle = os.open(path, _FLAGS, 0o666)
-        if fcntl is None:
-            return path, handle
+def _create(path):
+    """A handle of a new file, locked for as long as it is open, or None."""
+    handle = os.open(path, _FLAGS, 0o666)
+    if fcntl is None:
+        return handle
+    try:
         with contextlib.suppress(OSError):  # file systems without locks
             fcntl.flock(handle, fcntl.LOCK_EX)
         if os.fstat(handle).st_nlink:
-            return path, handle
-        os.close(handle)  # another process took it for a stale one before it was locked
+            return handle
+    except BaseException:
+        os.close(handle)
+        raise
+    os.close(handle)  # another process took it for a stale one before it was locked
+    return None
 
 
 def _remove_stale(folder, name):

@@ -118,6 +118,24 @@ def test_other_exceptions_clean_up(tmp_path, error):
     assert os.listdir(tmp_path) == ["x"]
 
 
+@pytest.mark.parametrize("call", ["open", "flock", "fstat"])
+def test_an_interrupt_just_when_the_file_is_made(tmp_path, monkeypatch, call):
+    """Its lock would keep later saves from removing it."""
+    (tmp_path / "x").write_bytes(b"old")
+    place = atomic.fcntl if call == "flock" else os
+    original = getattr(place, call)
+
+    def interrupted(*args, **kwargs):
+        original(*args, **kwargs)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place, call, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            atomic.write(tmp_path / "x", [b"new"])
+    assert os.listdir(tmp_path) == ["x"]
+
+
 def test_a_file_size_limit(tmp_path):
     path = tmp_path / "x"
     path.write_bytes(b"old")
