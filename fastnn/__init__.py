@@ -34,12 +34,12 @@ if TYPE_CHECKING:
     from fastnn.autodiff import value_and_grad
     from fastnn.build_facts import show_config
     from fastnn.engine.threads import get_num_threads, num_threads, set_num_threads
+    from fastnn.graph.operation import Function, KerasTensor, Operation
     from fastnn.initializers import Initializer
-    from fastnn.layers import Input, Layer
+    from fastnn.layers import Input, InputSpec, Layer
     from fastnn.losses import Loss
     from fastnn.metrics import Metric
     from fastnn.models import Model, Sequential
-    from fastnn.ops import KerasTensor
     from fastnn.optimizers import Optimizer
     from fastnn.regularizers import Regularizer
     from fastnn.saving.errors import ModelFormatError
@@ -51,7 +51,9 @@ _MODULES = (
 )  # fmt: skip
 _NAMES = {
     "Sequential": "fastnn.models", "Model": "fastnn.models", "Input": "fastnn.layers", "Layer": "fastnn.layers",
-    "Variable": "fastnn.variable", "KerasTensor": "fastnn.ops", "Loss": "fastnn.losses", "Metric": "fastnn.metrics",
+    "Variable": "fastnn.variable", "KerasTensor": "fastnn.graph.operation",
+    "Operation": "fastnn.graph.operation", "Function": "fastnn.graph.operation", "InputSpec": "fastnn.layers",
+    "Loss": "fastnn.losses", "Metric": "fastnn.metrics",
     "Optimizer": "fastnn.optimizers", "Initializer": "fastnn.initializers", "Regularizer": "fastnn.regularizers",
     "ModelFormatError": "fastnn.saving.errors", "show_config": "fastnn.build_facts",
     "set_num_threads": "fastnn.engine.threads", "get_num_threads": "fastnn.engine.threads",
@@ -59,14 +61,17 @@ _NAMES = {
 }  # fmt: skip
 
 __all__ = [
+    "Function",
     "Initializer",
     "Input",
+    "InputSpec",
     "KerasTensor",
     "Layer",
     "Loss",
     "Metric",
     "Model",
     "ModelFormatError",
+    "Operation",
     "Optimizer",
     "Regularizer",
     "Sequential",

@@ -35,7 +35,7 @@ class Node:
 
     Attributes
     ----------
-    operation : Layer or Operation
+    operation : Layer, Operation or FunctionOperation
     args, kwargs : what it was called with
     outputs : structure of declared tensors
     """
@@ -144,7 +144,7 @@ def program_dtype(dtype):
     return "int32" if "int" in dtype else "float32"
 
 
-class Operation:
+class FunctionOperation:
     """A function of `fastnn.ops` in a model.
 
     Parameters
@@ -170,12 +170,12 @@ class Operation:
 
 
 def recordable(function):
-    """A function that becomes an `Operation` of a model when it meets a declared tensor."""
+    """A function that becomes a `FunctionOperation` of a model when it meets a declared tensor."""
 
     @functools.wraps(function)
     def called(*args, **kwargs):
         if is_declared(args) or (kwargs and is_declared(kwargs)):
-            return Operation(called)(*args, **kwargs)
+            return FunctionOperation(called)(*args, **kwargs)
         return function(*args, **kwargs)
 
     return called
@@ -190,11 +190,13 @@ def record_calls(names):
 
 
 class Graph:
-    """What lies between the inputs and outputs of a model.
+    """What lies between the inputs and outputs of a model or function.
 
     Parameters
     ----------
     inputs, outputs : structure of declared tensors
+    owner : str
+        For messages.
 
     Attributes
     ----------
@@ -204,21 +206,22 @@ class Graph:
         Layers and operations, far from the outputs first, as Keras orders them.
     """
 
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs, outputs, owner="Model"):
+        self.owner = owner
         for what, structure in (("inputs", inputs), ("outputs", outputs)):
             for tensor in flatten(structure):
                 if not isinstance(tensor, Tensor) or tensor.kind != "declared":
                     raise ValueError(
-                        f"Model: {what} must be tensors that begin with Input(...), received {tensor!r:.80}"
+                        f"{self.owner}: {what} must be tensors that begin with Input(...), received {tensor!r:.80}"
                     )
         self.inputs, self.outputs = inputs, outputs
         if len(set(map(id, flatten(inputs)))) != len(flatten(inputs)):
-            raise ValueError("Model: the same tensor stands twice among the inputs")
+            raise ValueError(f"{owner}: the same tensor stands twice among the inputs")
         self.nodes, order = self._walk()
         self.operations = self._arranged(order)
         names = [operation.name for operation in self.operations]
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"Model: several layers are called {sorted(twice)}: names must differ")
+            raise ValueError(f"{self.owner}: several layers are called {sorted(twice)}: names must differ")
 
     def _walk(self):
         """(nodes in running order, operations as first seen from the outputs)."""
@@ -237,7 +240,7 @@ class Graph:
             order.setdefault(id(node.operation), len(order))
             if not node.inputs and id(tensor) not in stops:
                 raise ValueError(
-                    f"Model: the outputs depend on the input '{node.operation.name}', which is not among inputs"
+                    f"{self.owner}: the outputs depend on the input '{node.operation.name}', which is not among inputs"
                 )
             stack.append((tensor, True))
             stack += [(t, False) for t in reversed(node.inputs)]

@@ -63,6 +63,7 @@ from fastnn.layers.image_geometry import (
 from fastnn.layers.image_histogram import ContrastLimitedAdaptiveHistogramEqualization, Equalization
 from fastnn.layers.image_mixing import CutMix, MixUp
 from fastnn.layers.image_policy import AugMix, RandAugment
+from fastnn.layers.input_spec import InputSpec
 from fastnn.layers.layer import Layer
 from fastnn.layers.lookup import IntegerLookup, StringLookup, TextVectorization
 from fastnn.layers.merging import (
@@ -258,6 +259,7 @@ __all__ = [
     "Identity",
     "Input",
     "InputLayer",
+    "InputSpec",
     "IntegerLookup",
     "LSTMCell",
     "Lambda",

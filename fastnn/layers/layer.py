@@ -1,7 +1,6 @@
 """The base of all layers: weights, building, calling, configuration."""
 
 import contextlib
-import inspect
 import warnings
 
 import numpy as np
@@ -9,7 +8,9 @@ import numpy as np
 from fastnn import activations, config, constraints, initializers, regularizers, tree  # noqa: F401, they fill the registry
 from fastnn.graph import declaration
 from fastnn.graph.masks import carrying, mask_of
+from fastnn.graph.operation import Operation, bound_arguments
 from fastnn.graph.program import Arithmetic, Tensor, current_program, eager
+from fastnn.layers import input_spec
 from fastnn.layers.calling import default_training, outer_training, path_scope, program_of, running, weight_path
 from fastnn.layers.mask_passing import MaskPassing
 from fastnn.layers.tracking import Tracking
@@ -18,7 +19,7 @@ from fastnn.saving import budget, registry
 from fastnn.variable import Variable
 
 
-class Layer(Tracking, MaskPassing):
+class Layer(Tracking, MaskPassing, Operation):
     """A function of tensors with weights.
 
     A layer of your own defines ``__init__``, ``build(input_shape)`` (where `add_weight` makes the weights) and
@@ -40,11 +41,15 @@ class Layer(Tracking, MaskPassing):
     supports_masking : bool
         Whether the output carries a mask: what `compute_mask` gives, by default the mask of the input.  True for
         layers that define `compute_mask`.
+    input_spec : InputSpec, structure of them, or None
+        What is expected of the first argument of a call, in layers of your own; the library's check theirs themselves.
     """
+
+    input_spec = None
 
     def __new__(cls, *args, **kwargs):
         layer = super().__new__(cls)
-        layer._arguments = _bound_arguments(cls, args, kwargs)
+        layer._arguments = bound_arguments(cls, args, kwargs)
         return layer
 
     def __init_subclass__(cls, **kwargs):
@@ -65,9 +70,6 @@ class Layer(Tracking, MaskPassing):
         self._own_trainable, self._own_frozen, self._losses = [], [], []
         self._build_shapes = None
         self._inbound_nodes = []  # calls on declared tensors
-
-    def __getstate__(self):
-        return {**vars(self), "_inbound_nodes": []}  # calls belong to the models that they were made for
 
     # --- weights -----------------------------------------------------------------------------------
     def add_weight(
@@ -167,38 +169,22 @@ class Layer(Tracking, MaskPassing):
             self._build_shapes = shape
             self.built = True
 
-    def call(self, *args, **kwargs):
-        """The computation; defined by each layer."""
-        raise NotImplementedError(f"{type(self).__name__} defines no call()")
-
-    def _declare(self, args, kwargs):
+    def symbolic_call(self, *args, **kwargs):
         """Become part of a model: called on `Input` or on what follows from it."""
         first = args[0] if args else next(iter(kwargs.values()))
+        if self.input_spec is not None:
+            input_spec.check(self.input_spec, first, self.name)
         self._build(tree.map_structure(lambda x: tuple(getattr(x, "shape", ())), first))
         return declaration.record(self, args, kwargs)
 
-    def _only_node(self, what):
-        if not self._inbound_nodes:
-            raise AttributeError(f"{self} has no {what}: it was not called on Input or what follows from it yet")
-        return self._inbound_nodes[0]
-
-    @property
-    def input(self):
-        """The declared tensors of the layer's first call in a model."""
-        tensors = self._only_node("input").inputs
-        return tensors[0] if len(tensors) == 1 else tensors
-
-    @property
-    def output(self):
-        """What came out of the layer's first call in a model, as declared tensors."""
-        return self._only_node("output").outputs
-
     def __call__(self, *args, **kwargs):
         if declaration.is_declared(args) or declaration.is_declared(kwargs):
-            return self._declare(args, kwargs)
+            return self.symbolic_call(*args, **kwargs)
         args = tuple(tree.traverse(self._incoming, x) for x in args)
         kwargs = {name: tree.traverse(self._incoming, x) for name, x in kwargs.items()}
         first = args[0] if args else next(iter(kwargs.values()), None)
+        if self.input_spec is not None:
+            input_spec.check(self.input_spec, first, self.name)
         if not self.built:
             self._build(tree.map_structure(_shape_for_build, first))
         self._check_input(first)
@@ -269,20 +255,6 @@ class Layer(Tracking, MaskPassing):
             base["activity_regularizer"] = registry.serialize(self.activity_regularizer)
         return base | self._plain_arguments(base) if type(self).get_config is Layer.get_config else base
 
-    def _plain_arguments(self, known):
-        """The arguments of the constructor that are not known yet: the configuration of a class that defines none."""
-        own = {k: v for k, v in self._arguments.items() if k not in known}
-        if unserializable := [k for k, v in own.items() if not _is_plain(v)]:
-            raise NotImplementedError(
-                f"{type(self).__name__}: arguments {unserializable} are no plain data: define get_config()"
-            )
-        return own
-
-    @classmethod
-    def from_config(cls, config):
-        """The layer that a configuration describes."""
-        return cls(**config)
-
     def save_own_variables(self, store):
         """Put the layer's own variables into a mapping from "0", "1", ... to arrays."""
         for i, variable in enumerate(self._own_weights()):
@@ -328,17 +300,6 @@ def dtype_config(dtype):
     return {"module": "keras", "class_name": "DTypePolicy", "config": {"name": dtype}, "registered_name": None}
 
 
-def _bound_arguments(cls, args, kwargs):
-    try:
-        bound = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)
-    except (TypeError, ValueError):
-        return {}
-    arguments = dict(bound.arguments)
-    del arguments[next(iter(arguments))]  # self, whatever its name
-    arguments.update(arguments.pop("kwargs", {}))
-    return arguments
-
-
 def _remembering_shape(build):
     """Mark the layer as built when its build() is called directly."""
 
@@ -350,10 +311,6 @@ def _remembering_shape(build):
 
     wrapped.__doc__, wrapped.__name__ = build.__doc__, "build"
     return wrapped
-
-
-def _is_plain(value):
-    return all(leaf is None or isinstance(leaf, (bool, int, float, str)) for leaf in tree.flatten(value))
 
 
 def _is_numbers(value):

@@ -1,6 +1,7 @@
 """Models made anew from others: clone_model, pickles."""
 
 from fastnn.layers.core import InputLayer
+from fastnn.layers.layer import Layer
 from fastnn.models.graph_config import graph_config, graph_from_config
 from fastnn.models.sequential import Sequential
 from fastnn.saving import registry
@@ -32,9 +33,11 @@ def clone_model(model, input_tensors=None, clone_function=None, **kwargs):
             raise ValueError(f"clone_model: clone_function needs a Sequential or Model(inputs, outputs), not {model}")
         return _copied(model)
 
+    operations = {operation.name: operation for operation in model._graph.operations}
+
     def make(entry):
-        layer = model.get_layer(entry["name"])
-        return _copied(layer) if isinstance(layer, InputLayer) else clone(layer)
+        found = operations[entry["name"]]
+        return clone(found) if isinstance(found, Layer) and not isinstance(found, InputLayer) else _copied(found)
 
     inputs, outputs = graph_from_config(graph_config(model._graph), make)
     return type(model)(inputs, outputs, name=model.name, trainable=model.trainable)

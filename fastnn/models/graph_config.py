@@ -3,7 +3,7 @@
 import inspect
 
 from fastnn import ops
-from fastnn.graph.declaration import Operation, is_declared, node_of
+from fastnn.graph.declaration import FunctionOperation, is_declared, node_of
 from fastnn.graph.program import Tensor
 from fastnn.layers.core import InputLayer
 from fastnn.saving import budget, registry
@@ -87,7 +87,7 @@ def _first_index(operation):
 
 
 def _entry(operation, nodes, history):
-    if isinstance(operation, Operation):
+    if isinstance(operation, FunctionOperation):
         calls = [_split_call(operation, node) for node in nodes]
         entry = _operation_entry(operation, calls[0][2])
         calls = [(args, kwargs) for args, kwargs, _ in calls]
@@ -107,7 +107,12 @@ def _call_arguments(operation, kind, args, kwargs):
     Where something is to be converted, or may be, it fills them into a copy, which it does not write: only a call on
     one tensor of the layer's dtype has them.
     """
-    alone = not kwargs and len(args) == 1 and isinstance(args[0], Tensor) and args[0].dtype == operation.dtype
+    alone = (
+        not kwargs
+        and len(args) == 1
+        and isinstance(args[0], Tensor)
+        and args[0].dtype == getattr(operation, "dtype", None)
+    )
     if not alone and kind not in _NOT_CONVERTING:
         return kwargs
     parameters = inspect.signature(operation.call).parameters
@@ -205,7 +210,7 @@ def _operation(entry, make, custom_objects):
         no_settings = {"name", "dtype"} - set(inspect.signature(function).parameters)
         settings = {k: v for k, v in entry["config"].items() if k not in no_settings}
         _charge_counts(name, settings)
-        return Operation(function, entry["config"].get("name"), **settings)
+        return FunctionOperation(function, entry["config"].get("name"), **settings)
     return make(entry) if make else registry.deserialize(entry, "layer", custom_objects)
 
 
@@ -226,7 +231,7 @@ def _called(name, index, operation, call, places, known):
         if any(place not in known for place in places):
             return False
         args, kwargs = (_with_tensors(call[part], known) for part in ("args", "kwargs"))
-        if isinstance(operation, Operation):
+        if isinstance(operation, FunctionOperation):
             _charge_counts(class_name(operation.function), (args, kwargs))
         kwargs.pop("training", None)
         if isinstance(call.get(_TRAINING), bool):

@@ -1,6 +1,6 @@
 """The table of ``model.summary()``."""
 
-from fastnn.graph.declaration import Operation
+from fastnn.graph.declaration import FunctionOperation
 from fastnn.layers.core import InputLayer
 from fastnn.tree import flatten
 
@@ -105,7 +105,7 @@ def _sources(graph, layer):
 def _type_name(layer):
     from fastnn.models.graph_config import class_name
 
-    return class_name(layer.function) if isinstance(layer, Operation) else type(layer).__name__
+    return class_name(layer.function) if isinstance(layer, FunctionOperation) else type(layer).__name__
 
 
 def _rows(model, expand_nested, show_trainable, layer_range, flops, connected=False):
@@ -116,7 +116,7 @@ def _rows(model, expand_nested, show_trainable, layer_range, flops, connected=Fa
     rows = []
     for layer in _chosen(model.layers if graph is None else graph.operations, layer_range):
         weights, trained = getattr(layer, "weights", []), getattr(layer, "trainable_weights", [])
-        built = isinstance(layer, (InputLayer, Operation)) or layer.built
+        built = isinstance(layer, InputLayer) or getattr(layer, "built", True)
         row = [
             f"{layer.name} ({_type_name(layer)})",
             _shape_of(layer, shapes),

@@ -7,7 +7,7 @@ public by standing in this file, or in one of the four whose names stand here to
 """
 
 from fastnn.graph.declaration import record_calls as _record_calls
-from fastnn.graph.program import Tensor as KerasTensor
+from fastnn.graph.operation import KerasTensor
 from fastnn.ops import image
 from fastnn.ops.activation import (
     exponential,
