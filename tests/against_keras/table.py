@@ -735,6 +735,7 @@ SCHEDULES = {
 LEFT_OUT = {
     "layers": {
         "Input": "every program begins with one",
+        "InputSpec": "no layer, but what one expects: tests/models/test_operations.py",
         "InputLayer": "Input makes one; its configuration is compared with every model",
         "Layer": "abstract", "Wrapper": "abstract",
         "Lambda": "its function is Python code, which no file may hold",
