@@ -11,7 +11,15 @@ from fastnn.graph.masks import carrying, mask_of
 from fastnn.graph.operation import Operation, bound_arguments
 from fastnn.graph.program import Arithmetic, Tensor, current_program, eager
 from fastnn.layers import input_spec
-from fastnn.layers.calling import default_training, outer_training, path_scope, program_of, running, weight_path
+from fastnn.layers.calling import (
+    call_signature,
+    default_training,
+    outer_training,
+    path_scope,
+    program_of,
+    running,
+    weight_path,
+)
 from fastnn.layers.mask_passing import MaskPassing
 from fastnn.layers.tracking import Tracking
 from fastnn.naming import unique_name
@@ -188,7 +196,7 @@ class Layer(Tracking, MaskPassing, Operation):
         if not self.built:
             self._build(tree.map_structure(_shape_for_build, first))
         self._check_input(first)
-        training = self._set_training(kwargs)
+        training = self._set_training(args, kwargs)
         program = program_of(args)
         with running(training) as outermost:
             if outermost:
@@ -203,12 +211,14 @@ class Layer(Tracking, MaskPassing, Operation):
             self.add_loss(self.activity_regularizer(outputs) / first.shape[0])
         return outputs
 
-    def _set_training(self, kwargs):
+    def _set_training(self, args, kwargs):
         """Let `training` be among the arguments if call() takes it; returns what calls inside go by."""
         given = kwargs.pop("training", None)
         training = outer_training() if given is None else given
         default = default_training(type(self))
         if default is not None:
+            if len(args) >= list(call_signature(type(self)).parameters).index("training"):  # self counts there
+                raise ValueError(f"{self}: give training by its name, as in training=True; received {args[1:]!r:.60}")
             kwargs["training"] = default if training is None else bool(training)
         return training
 
