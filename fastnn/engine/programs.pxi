@@ -135,7 +135,9 @@ cdef class NativeProgram:
 
     def __cinit__(self, steps, int n_bases, double share_above=20e3):
         cdef AlignedBuffer block
-        check(0 <= n_bases <= FNN_MAX_BASES, f"{n_bases} bases: at most {FNN_MAX_BASES} are possible")
+        check(0 <= n_bases <= FNN_MAX_BASES, f"the program needs {n_bases} blocks of memory, one for each "
+              f"input and output among them: at most {FNN_MAX_BASES} are possible. Put inputs together (Concatenate), "
+              "or outputs, or divide the model")
         steps = tuple(steps)
         block = AlignedBuffer(len(steps) * sizeof(fnn_step))
         self.memory = [block]

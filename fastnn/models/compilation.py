@@ -45,7 +45,7 @@ class Compilation(Layer):
         self.history = None
 
     def __getstate__(self):
-        return {**super().__getstate__(), "_programs": {}, "_ready_calls": ReadyCalls()}
+        return {**super().__getstate__(), "_programs": {}}
 
     def _forget_programs(self):
         self._programs.clear()

@@ -221,7 +221,8 @@ class Evaluation(Compilation):
         def run(data):
             return self._evaluate_steps(data, 1, data.rows, NOBODY, 0, show=False)
 
-        return self._measure_batch("test", x, y, sample_weight, return_dict, 0, run)
+        with self._ready_calls.measuring:
+            return self._measure_batch("test", x, y, sample_weight, return_dict, 0, run)
 
 
 def _arranged(program, outputs):

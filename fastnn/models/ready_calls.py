@@ -5,6 +5,8 @@ The first batch of a form takes the general path through `models/evaluation.py` 
 so, down to a label out of range, takes the general path, which knows all conversions and all messages.
 """
 
+import threading
+
 import numpy as np
 
 from fastnn import config
@@ -28,11 +30,21 @@ def learning_rates(model):
 
 
 class ReadyCalls:
-    """The calls of one model by form."""
+    """The calls of one model by form.
+
+    Attributes
+    ----------
+    measuring : lock
+        Held by a call that measures: metrics have one place in memory, however many threads call the model.
+    """
 
     def __init__(self):
         self._calls = {}
+        self.measuring = threading.RLock()  # a step of the user's own may measure another batch
         self.names = []  # of the results of calls that measure
+
+    def __reduce__(self):
+        return ReadyCalls, ()  # a copy of the model has none yet
 
     def clear(self):
         self._calls.clear()

@@ -260,9 +260,10 @@ class Training(Evaluation):
             self._train_steps(data, None, 0, 1, data.rows, NOBODY, place)
             return place.executable
 
-        step = self._random_step
-        results = self._measure_batch("train", x, y, sample_weight, return_dict, step, run)
-        self._random_step = step + 1
+        with self._ready_calls.measuring:
+            step = self._random_step
+            results = self._measure_batch("train", x, y, sample_weight, return_dict, step, run)
+            self._random_step = step + 1
         return results
 
 

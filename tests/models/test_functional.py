@@ -342,3 +342,22 @@ def test_inputs_of_a_dict_come_in_the_order_of_their_names():
     assert by_name["y"].shape == (5, 4)
     for name, value in by_name.items():
         np.testing.assert_array_equal(value, by_place[name])
+
+
+def test_a_hundred_inputs_and_outputs():
+    inputs = [keras.Input((2,)) for _ in range(100)]
+    model = keras.Model(inputs, [layers.Dense(1)(x) for x in inputs])
+    model.compile("sgd", ["mse"] * 100)
+    x = [np.full((4, 2), i, np.float32) for i in range(100)]
+    before = [x[i] @ model.get_weights()[2 * i] for i in range(100)]
+    for ours, expected in zip(model.predict(x, verbose=0), before, strict=True):
+        np.testing.assert_allclose(ours, expected, rtol=1e-6)
+    loss = model.fit(x, [np.zeros((4, 1), np.float32)] * 100, verbose=0).history["loss"][0]
+    np.testing.assert_allclose(loss, sum(np.mean(np.square(y)) for y in before), rtol=1e-5)
+
+
+def test_what_is_too_much_says_what_to_do():
+    inputs = [keras.Input((2,)) for _ in range(150)]
+    model = keras.Model(inputs, [layers.Dense(1)(x) for x in inputs])
+    with pytest.raises(ValueError, match="one for each input and output among them: at most 256 are possible"):
+        model.predict([np.ones((4, 2), np.float32)] * 150, verbose=0)

@@ -289,3 +289,28 @@ def test_calls_made_ready_before_training_see_the_trained_weights(way):
     expected = x @ w + b if way != "test_on_batch" else np.mean((x @ w + b - x[:, :3]) ** 2)
     for _ in range(2):
         np.testing.assert_allclose(calls[way](x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("method", ["train_on_batch", "test_on_batch"])
+@pytest.mark.parametrize("width", [4, 512])
+def test_threads_that_measure_get_their_own_results(method, width):
+    """Losses and metrics have one place in memory; wide layers run without the GIL."""
+    model = fastnn.Sequential([layers.Input((width,)), layers.Dense(width, kernel_initializer="zeros")])
+    model.compile(optimizers.SGD(0.0), "mse", metrics=["mae"])
+    x, wrong = np.ones((64, width), np.float32), []
+
+    def work(target):
+        y = np.full((64, width), target, np.float32)
+        for _ in range(100):
+            loss, mae = getattr(model, method)(x, y)
+            if abs(loss - target**2) > 1e-4 or abs(mae - target) > 1e-4:
+                wrong.append((target, loss, mae))
+
+    workers = [threading.Thread(target=work, args=(target,)) for target in (1, 2, 3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not wrong, wrong[:3]
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert other.train_on_batch(x, x) == model.train_on_batch(x, x)
