@@ -11,6 +11,7 @@ from fastnn.saving.errors import ModelFormatError
 from fastnn.tree import flatten, map_structure, traverse
 
 _OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
+_VALUES = ("fill_value", "x_min", "x_max", "constant_values")  # numbers among numbers
 _IN_CORE = (
     "associative_scan", "cast", "cond", "convert_to_tensor", "custom_gradient", "fori_loop", "map", "saturate_cast",
     "scan", "scatter", "scatter_update", "slice_tensor", "slice_update", "stop_gradient", "switch", "unstack",
@@ -215,8 +216,8 @@ def _operation(entry, make, custom_objects):
 
 
 def _charge_counts(name, arguments):
-    """Integers may be sizes, or say how often something is done."""
-    for value in flatten(arguments):
+    """Integers may be sizes, or say how often something is done, unless they are operands beside a tensor."""
+    for value in flatten({key: value for key, value in arguments.items() if key not in (*_OPERANDS, *_VALUES)}):
         if isinstance(value, int) and not isinstance(value, bool):
             if name in _LOOPS and abs(value) > 1000:
                 raise ModelFormatError(f"{name} of {value} turns is refused: at most 1000")
@@ -232,7 +233,8 @@ def _called(name, index, operation, call, places, known):
             return False
         args, kwargs = (_with_tensors(call[part], known) for part in ("args", "kwargs"))
         if isinstance(operation, FunctionOperation):
-            _charge_counts(class_name(operation.function), (args, kwargs))
+            given = inspect.signature(operation.function).bind_partial(*args, **kwargs).arguments
+            _charge_counts(class_name(operation.function), given)
         kwargs.pop("training", None)
         if isinstance(call.get(_TRAINING), bool):
             kwargs["training"] = call[_TRAINING]

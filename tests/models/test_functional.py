@@ -361,3 +361,13 @@ def test_what_is_too_much_says_what_to_do():
     model = keras.Model(inputs, [layers.Dense(1)(x) for x in inputs])
     with pytest.raises(ValueError, match="one for each input and output among them: at most 256 are possible"):
         model.predict([np.ones((4, 2), np.float32)] * 150, verbose=0)
+
+
+def test_large_integers_beside_tensors_are_no_sizes(tmp_path):
+    inputs = keras.Input((2,))
+    x = ops.clip((inputs * 1_000_003 + 10_000_000) % 2_000_000_000, 0, 1_500_000_000)
+    model = keras.Model(inputs, ops.add(x, ops.full_like(x, 70_000_000)))
+    model.save(tmp_path / "m.keras")
+    data = np.ones((1, 2), np.float32)
+    loaded = keras.models.load_model(tmp_path / "m.keras")
+    np.testing.assert_array_equal(loaded.predict(data, verbose=0), model.predict(data, verbose=0))
