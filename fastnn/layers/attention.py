@@ -112,13 +112,16 @@ class _Heads(Layer):
     """What multi-head layers share: projections to heads and back, masks, dropout."""
 
     supports_masking = True
+    regularizes_own_activity = False  # the dense layers' is regularized, in Keras one layer's own too
 
     def __init__(
         self, dropout, use_bias, sliding_window, flash_attention, kernel_initializer, bias_initializer,
         kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate,
         seed, **kwargs,
     ):  # fmt: skip
-        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.dense_activity_regularizer = registry.get("regularizer", activity_regularizer)
+        own = self.dense_activity_regularizer if self.regularizes_own_activity else None
+        super().__init__(activity_regularizer=own, **kwargs)
         if sliding_window is not None and (not isinstance(sliding_window, int) or sliding_window <= 0):
             raise ValueError(f"{type(self).__name__}: sliding_window must be a positive integer or None")
         self.dropout, self.use_bias, self.sliding_window = dropout, use_bias, sliding_window
@@ -133,11 +136,13 @@ class _Heads(Layer):
 
     def projection(self, equation, shape, name, bias_axes, activation=None):
         """A dense layer from or to the heads, with the layer's own initializers, regularizers, constraints."""
-        return EinsumDense(
+        dense = EinsumDense(
             equation, shape, activation, bias_axes if self.use_bias else None, self.kernel_initializer,
             self.bias_initializer, self.kernel_regularizer, self.bias_regularizer, self.kernel_constraint,
-            self.bias_constraint, name=name, dtype=self.dtype,
+            self.bias_constraint, activity_regularizer=self.dense_activity_regularizer, name=name, dtype=self.dtype,
         )  # fmt: skip
+        dense.supports_masking = True  # no warning: the masks of its inputs are used by the attention
+        return dense
 
     def __call__(self, query, value, *args, **kwargs):
         if not self.built:
@@ -197,7 +202,7 @@ class _Heads(Layer):
         config = {
             **super().get_config(), "dropout": self.dropout, "use_bias": self.use_bias, "use_gate": self.use_gate,
             "sliding_window": self.sliding_window, "seed": self.seed,
-            "activity_regularizer": registry.serialize(self.activity_regularizer),
+            "activity_regularizer": registry.serialize(self.dense_activity_regularizer),
         }  # fmt: skip
         for name in ("kernel", "bias"):
             for what in ("initializer", "regularizer", "constraint"):
@@ -279,7 +284,7 @@ class MultiHeadAttention(_Heads):
         q, k, v = self.query_dense(query), self.key_dense(value if key is None else key), self.value_dense(value)
         y, weights = self.attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
-            y = y * self._gate_dense.call(query)
+            y = y * self._gate_dense(query)
         y = self.output_dense(y)
         return (y, weights) if return_attention_scores else y
 
@@ -300,6 +305,8 @@ class GroupedQueryAttention(_Heads):
         The heads of the query are a multiple of those of key and value.
     dropout, sliding_window, ... : as `MultiHeadAttention`
     """
+
+    regularizes_own_activity = True
 
     def __init__(
         self, head_dim, num_query_heads, num_key_value_heads, dropout=0.0, use_bias=True, sliding_window=None,
@@ -338,12 +345,12 @@ class GroupedQueryAttention(_Heads):
     ):  # fmt: skip
         mask = self.mask_of(query, value, query_mask, value_mask, key_mask, attention_mask, use_causal_mask)
         group = self.num_query_heads // self.num_key_value_heads
-        q = self._query_dense.call(query)  # without what calls do with masks, which have been used
-        k = ops.repeat(self._key_dense.call(value if key is None else key), group, 2)
-        v = ops.repeat(self._value_dense.call(value), group, 2)
+        q = self._query_dense(query)
+        k = ops.repeat(self._key_dense(value if key is None else key), group, 2)
+        v = ops.repeat(self._value_dense(value), group, 2)
         y, weights = self.attend(q, k, v, mask, training, return_attention_scores)
         if self.use_gate:
-            y = y * self._gate_dense.call(query)
+            y = y * self._gate_dense(query)
         y = self._output_dense(y)
         return (y, weights) if return_attention_scores else y
 

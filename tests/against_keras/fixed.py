@@ -29,4 +29,12 @@ model = Model([x], [layers.Dense(2)(y)])
 model.compile(optimizer="adam", loss="mse")
 targets, weighted, trains = ["real"], False, True
 """,
+    "activities of attention layers": """
+x = Input((6, 3))
+y = layers.GroupQueryAttention(head_dim=2, num_query_heads=2, num_key_value_heads=1, activity_regularizer="l2")(x, x)
+z = layers.MultiHeadAttention(num_heads=2, key_dim=2, activity_regularizer="l2")(x, x)
+model = Model([x], [layers.Dense(2)(y + z)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
 }

@@ -1,5 +1,6 @@
-"""Attention layers: the order of their weights."""
+"""Attention layers: the order of their weights, and whose activity they regularize."""
 
+import numpy as np
 import pytest
 
 import fastnn
@@ -17,3 +18,23 @@ def test_the_gate_stands_before_the_value_as_in_keras(layer):
     layer(x, x)
     names = [weight.path.split("/")[-2] for weight in layer.weights]
     assert names == ["query", "key", "gate", "value", "attention_output"]
+
+
+@pytest.mark.parametrize(
+    ("layer", "losses"),
+    [
+        (fastnn.layers.MultiHeadAttention(num_heads=2, key_dim=2, activity_regularizer="l2"), 4),
+        (fastnn.layers.GroupQueryAttention(2, 4, 2, activity_regularizer="l2"), 5),
+    ],
+)
+def test_the_activity_of_the_dense_layers_is_regularized(layer, losses):
+    """Keras' documentation says so; Keras' GroupQueryAttention regularizes its own output as well."""
+    x = fastnn.Input((6, 3))
+    model = fastnn.Model(x, layer(x, x))
+    model.compile(loss=lambda y_true, y_pred: 0.0 * y_pred)
+    value = np.random.default_rng(0).normal(size=(2, 6, 3)).astype(np.float32)
+    dense = {name: part for name, part in vars(layer).items() if name.endswith("_dense")}
+    results = [next(d for name, d in dense.items() if word in name)(value) for word in ("query", "key", "value")]
+    results += [model(value)] * (losses - 3)
+    expected = sum(0.01 * float(np.sum(np.square(result))) / len(value) for result in results)
+    assert model.evaluate(value, value, verbose=0) == pytest.approx(expected, rel=1e-5)
