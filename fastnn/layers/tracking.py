@@ -41,10 +41,14 @@ class Tracking:
         """The layers among the attributes."""
         return self._held(Tracking)
 
-    def _flatten_layers(self):
-        yield self
-        for layer in self._layers:
-            yield from layer._flatten_layers()
+    def _flatten_layers(self, seen=None):
+        """This layer and those it holds, outer ones first, each once: a layer may hold the model that it is in."""
+        seen = set() if seen is None else seen
+        if id(self) not in seen:
+            seen.add(id(self))
+            yield self
+            for layer in self._layers:
+                yield from layer._flatten_layers(seen)
 
     @property
     def metrics(self):
@@ -59,24 +63,23 @@ class Tracking:
     @property
     def weights(self):
         """All variables: the layer's own, then those of the layers it holds."""
-        found = list(self._own_weights())
-        for layer in self._layers:
-            found += layer.weights
-        return _unique(found)
+        return _unique(v for layer in self._flatten_layers() for v in layer._own_weights())
 
     variables = weights
 
     @property
     def trainable_weights(self):
         """The variables that training changes."""
-        if not self._trainable:
-            return []
-        found = [v for v in self._own_weights() if v.trainable]
-        for layer in self._layers:
-            found += layer.trainable_weights
-        return _unique(found)
+        return _unique(v for layer in self._trained_layers(set()) for v in layer._own_weights() if v.trainable)
 
     trainable_variables = trainable_weights
+
+    def _trained_layers(self, seen):
+        if self._trainable and id(self) not in seen:
+            seen.add(id(self))
+            yield self
+            for layer in self._layers:
+                yield from layer._trained_layers(seen)
 
     @property
     def non_trainable_weights(self):
@@ -93,9 +96,8 @@ class Tracking:
 
     @trainable.setter
     def trainable(self, value):
-        self._trainable = bool(value)
-        for layer in self._layers:
-            layer.trainable = value
+        for layer in list(self._flatten_layers()):
+            layer._trainable = bool(value)
 
     def get_weights(self):
         """Copies of all variables, as a list of arrays."""

@@ -76,3 +76,20 @@ def test_states_of_stateful_layers_are_no_weights():
     layer.build((2, 4, 5))
     assert len(layer.states) == 2
     assert len(layer.weights) == 3
+
+
+def test_a_layer_may_hold_the_model_that_it_is_in(tmp_path):
+    layer = Holder()
+    model = keras.Sequential([keras.layers.Input((2,)), layer])
+    count = len(model.weights)
+    layer.model = model
+    assert len(model.weights) == len(layer.weights) == len(model.variables) == count
+    model.trainable = False
+    assert not layer.body.trainable
+    assert not layer.trainable_weights
+    model.trainable = True
+    model.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match="does not depend"):
+        model.fit(np.ones((4, 2)), np.zeros((4, 1)), verbose=0)
+    model.save_weights(tmp_path / "m.weights.h5")
+    model.load_weights(tmp_path / "m.weights.h5")
