@@ -8,7 +8,7 @@ from fastnn import ops, random
 from fastnn.graph.masks import carry
 from fastnn.layers.core import positive_integer
 from fastnn.layers.embedding import EinsumDense
-from fastnn.layers.layer import Layer
+from fastnn.layers.layer import Layer, shape_for_build
 from fastnn.saving import registry
 
 _EXCLUDED = 1e9  # taken from the scores of values that must not be seen
@@ -147,7 +147,7 @@ class _Heads(Layer):
     def __call__(self, query, value, *args, **kwargs):
         if not self.built:
             key = kwargs.get("key", args[0] if args else None)
-            self.build(*((None, *x.shape[1:]) for x in (query, value, key) if x is not None))
+            self.build(*(shape_for_build(x) for x in (query, value, key) if x is not None))
         return super().__call__(query, value, *args, **kwargs)
 
     def attend(self, query, key, value, mask, training, with_weights):

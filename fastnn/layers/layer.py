@@ -182,7 +182,7 @@ class Layer(Tracking, MaskPassing, Operation):
         first = args[0] if args else next(iter(kwargs.values()))
         if self.input_spec is not None:
             input_spec.check(self.input_spec, first, self.name)
-        self._build(tree.map_structure(lambda x: tuple(getattr(x, "shape", ())), first))
+        self._build(tree.map_structure(shape_for_build, first))
         return declaration.record(self, args, kwargs)
 
     def __call__(self, *args, **kwargs):
@@ -194,7 +194,7 @@ class Layer(Tracking, MaskPassing, Operation):
         if self.input_spec is not None:
             input_spec.check(self.input_spec, first, self.name)
         if not self.built:
-            self._build(tree.map_structure(_shape_for_build, first))
+            self._build(tree.map_structure(shape_for_build, first))
         self._check_input(first)
         training = self._set_training(args, kwargs)
         program = program_of(args)
@@ -328,7 +328,7 @@ def _is_numbers(value):
     return isinstance(value, list) and value and all(isinstance(x, (int, float)) for x in tree.flatten(value))
 
 
-def _shape_for_build(x):
-    """The shape that build() sees: the batch size of a symbolic tensor is left open."""
+def shape_for_build(x):
+    """The shape that build() sees: that of a declared tensor; of one that is traced, the batch size is left open."""
     shape = tuple(getattr(x, "shape", ()))
-    return (None, *shape[1:]) if isinstance(x, Tensor) and shape else shape
+    return (None, *shape[1:]) if isinstance(x, Tensor) and x.kind != "declared" and shape else shape

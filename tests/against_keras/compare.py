@@ -434,6 +434,7 @@ def config_in(path):
         return found
 
     config = json.loads(text, object_hook=seen)
+    (config.get("compile_config") or {}).pop("jit_compile", None)  # what "auto" means to the backend
     without_masks(config["config"])
     return config
 

@@ -37,4 +37,12 @@ model = Model([x], [layers.Dense(2)(y + z)])
 model.compile(optimizer="sgd", loss="mse")
 targets, weighted, trains = ["real"], False, True
 """,
+    "the fixed batch size of attention": """
+x = Input((6, 3), batch_size=4)
+y = layers.MultiHeadAttention(num_heads=2, key_dim=2)(x, x)
+z = layers.GroupQueryAttention(head_dim=2, num_query_heads=2, num_key_value_heads=1)(x, x)
+model = Model([x], [layers.Dense(2)(y + z)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
 }

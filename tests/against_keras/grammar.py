@@ -131,6 +131,8 @@ class Writer:
         value = eval(expression.replace("layer(", f"{key}("), names)
         if not 1 <= np.prod(value.shape[1:]) <= LARGEST or len(value.shape) > 6:
             raise RefusedError(expression)
+        if "OrthogonalRegularizer" in (layer or "") and any(1 in weight.shape for weight in self.names[key].weights):
+            raise RefusedError("the mean over no pairs of rows: NaN in Keras, 0 here")
         tensor = Tensor(f"x{len(self.tensors)}", value, kind, tuple(parents))
         self.tensors.append(tensor)
         self.sources[tensor.name] = (key, expression)
@@ -239,6 +241,8 @@ class Writer:
             try:
                 cls = getattr(self.k.losses, row.name)
                 drawn, _ = self.draw(cls, row.options, shape, row.rule, row.always)
+                if drawn.get("axis") == 1 and len(shape) > 2 and mask_of(x.value) is not None:
+                    continue  # nor one that has no number for each step: an error in Keras, with JAX and with PyTorch
                 if flat:
                     x = self.add(f"layer({x.name})", f"layers.Flatten(name='flat_{len(self.tensors)}')", "real", (x,))
                 y = self.last(x, head, units)

@@ -398,7 +398,8 @@ RECURRENT = [
               *((Code(f"layers.{name}(3, return_sequences={s})"), None) for name in OF_CELL for s in (False, True)),
               *((Code(f"layers.{name}(3)"), Code(f"layers.{name}(3, go_backwards=True)")) for name in OF_CELL)],
            "merge_mode": ["concat", "sum", "mul", "ave"]}),
-    Layer("TimeDistributed", (3, 4, 5), {"layer": one("inner layers")}),
+    Layer("TimeDistributed", (3, 4, 5), {"layer": one("inner layers")},
+          lambda o, shape: all(size > 1 for size in shape[2:-1])),  # for the windows of the inner layers
     # in training no gradient flows through the normalization, as docs/keras-compatibility.md says
     Layer("SpectralNormalization", ANY,
           {"layer": [Code("layers.Dense(3)"), Code("layers.Dense(2, activation='tanh')")], "power_iterations": [2]},
@@ -698,6 +699,7 @@ OPTIMIZERS = {
           "relative_step": [False],
     },
     "Ftrl": {
+        "learning_rate": [0.01, 0.02, 0.05],  # it divides by the rate, which schedules let become 0: NaN in both
         "learning_rate_power": [-0.3], "initial_accumulator_value": [0.3], "l1_regularization_strength": [0.01],
         "l2_regularization_strength": [0.01], "l2_shrinkage_regularization_strength": [0.01], "beta": [0.1],
     },

@@ -1,4 +1,4 @@
-"""Attention layers: the order of their weights, and whose activity they regularize."""
+"""Attention layers: the order of their weights, whose activity they regularize, and the shapes that they keep."""
 
 import numpy as np
 import pytest
@@ -38,3 +38,12 @@ def test_the_activity_of_the_dense_layers_is_regularized(layer, losses):
     results += [model(value)] * (losses - 3)
     expected = sum(0.01 * float(np.sum(np.square(result))) / len(value) for result in results)
     assert model.evaluate(value, value, verbose=0) == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [fastnn.layers.MultiHeadAttention(num_heads=2, key_dim=2), fastnn.layers.GroupQueryAttention(2, 4, 2)],
+)
+def test_the_configuration_keeps_a_fixed_batch_size(layer):
+    layer(fastnn.Input((6, 3), batch_size=4), fastnn.Input((5, 2), batch_size=4))
+    assert layer.get_build_config() == {"shapes_dict": {"query_shape": (4, 6, 3), "value_shape": (4, 5, 2)}}
