@@ -248,7 +248,8 @@ class Writer:
                 y = self.last(x, head, units)
             except RefusedError:
                 continue
-            return y, self.loss(row, drawn, head, target), target, self.metrics(head, target, shape)
+            steps = len(shape) > 2 and mask_of(x.value) is not None
+            return y, self.loss(row, drawn, head, target), target, self.metrics(head, target, shape, steps)
         raise AssertionError("no loss fits")
 
     def last(self, x, head, units):
@@ -265,8 +266,8 @@ class Writer:
             return self.choose(names)
         return Code(f"losses.{call_of(row.name, drawn)}")
 
-    def metrics(self, head, target, shape):
-        """Up to two metrics for this pair."""
+    def metrics(self, head, target, shape, masked):
+        """Up to two metrics for this pair; with a mask of steps, none over axis 1: an error in Keras, as of losses."""
         found = []
         rows = [row for row in table.METRICS if (head, target) in row.pairs]
         names = [name for name, pairs in table.METRIC_NAMES.items() if (head, target) in pairs]
@@ -275,8 +276,13 @@ class Writer:
                 found.append(self.choose(names))
             elif rows:
                 row = self.choose(rows)
+                options = {
+                    name: values
+                    for name, values in row.options.items()
+                    if not (masked and name == "axis" and 1 in values)
+                }
                 try:
-                    found.append(self.object("metrics", row.name, row.options, row.rule, row.always, shape))
+                    found.append(self.object("metrics", row.name, options, row.rule, row.always, shape))
                 except RefusedError:
                     continue
         return list(dict.fromkeys(found))
