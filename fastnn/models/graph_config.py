@@ -11,6 +11,7 @@ from fastnn.saving.errors import ModelFormatError
 from fastnn.tree import flatten, map_structure, traverse
 
 _OPERANDS = ("x1", "x2", "key", "condition")  # Keras passes these in the call, other arguments in the configuration
+_ALSO_IN_CALL = {"full_like": ("fill_value",)}
 _VALUES = ("fill_value", "x_min", "x_max", "constant_values")  # numbers among numbers
 _IN_CORE = (
     "associative_scan", "cast", "cond", "convert_to_tensor", "custom_gradient", "fori_loop", "map", "saturate_cast",
@@ -140,7 +141,8 @@ def _split_call(operation, node):
     """(args, kwargs, settings) of a call as Keras divides it between the call and the configuration."""
     bound = inspect.signature(operation.function).bind(*node.args, **{**operation.settings, **node.kwargs})
     bound.apply_defaults()
-    operands = {k: v for k, v in bound.arguments.items() if k in _OPERANDS or is_declared(v)}
+    in_call = (*_OPERANDS, *_ALSO_IN_CALL.get(operation.function.__name__, ()))
+    operands = {k: v for k, v in bound.arguments.items() if k in in_call or is_declared(v)}
     settings = {k: v for k, v in bound.arguments.items() if k not in operands}
     return tuple(operands.values()), {}, settings
 

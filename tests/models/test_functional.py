@@ -371,3 +371,14 @@ def test_large_integers_beside_tensors_are_no_sizes(tmp_path):
     data = np.ones((1, 2), np.float32)
     loaded = keras.models.load_model(tmp_path / "m.keras")
     np.testing.assert_array_equal(loaded.predict(data, verbose=0), model.predict(data, verbose=0))
+
+
+def test_the_value_of_full_like_stands_in_the_call_as_in_keras():
+    x = keras.Input((3,))
+    model = keras.Model(x, x + ops.full_like(x, 2.5))
+    config = model.get_config()
+    entry = next(layer for layer in config["layers"] if layer["class_name"] == "FullLike")
+    assert entry["config"] == {"name": entry["name"], "dtype": None}
+    assert entry["inbound_nodes"][0]["args"][1:] == [2.5]
+    again = keras.Model.from_config(config)
+    np.testing.assert_array_equal(again.predict(np.ones((2, 3), np.float32), verbose=0), np.full((2, 3), 3.5))
