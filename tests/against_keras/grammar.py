@@ -6,6 +6,7 @@ whether its training draws no random numbers. While it is put together, fastnn's
 """
 
 import inspect
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +120,9 @@ class Writer:
         size = f", batch_size={self.batch}" if self.batch else ""
         x = self.add(f"Input({shape}{dtype}{size})", None, kind)
         if rank == 3 and self.chance(0.25):
-            return self.apply(next(row for row in table.LAYERS if row.name == "Masking"), x, True)
+            masking = next(row for row in table.LAYERS if row.name == "Masking")
+            with suppress(RefusedError):  # by chance that of the other input: then this one has no mask
+                return self.apply(masking, x, True)
         return x
 
     def add(self, expression, layer, kind, parents=()):
@@ -227,9 +230,7 @@ class Writer:
 
     def output(self, x, functional):
         """A last layer after x, and a loss and metrics that go with it."""
-        while x.kind == "ids":
-            embedding = next(row for row in table.LAYERS if row.name == "Embedding")
-            x = self.apply(embedding, x, functional)
+        x = self.embedded(x, functional)
         for _ in range(TRIES):
             row = self.choose(table.LOSSES)
             head, target = self.choose(row.pairs)
@@ -265,6 +266,16 @@ class Writer:
         if names and self.chance(0.3):
             return self.choose(names)
         return Code(f"losses.{call_of(row.name, drawn)}")
+
+    def embedded(self, x, functional):
+        """x, after an Embedding if it is of integers; one that is refused is drawn again."""
+        embedding = next(row for row in table.LAYERS if row.name == "Embedding")
+        while x.kind == "ids":
+            try:
+                x = self.apply(embedding, x, functional)
+            except RefusedError:
+                continue
+        return x
 
     def metrics(self, head, target, shape, masked):
         """Up to two metrics for this pair; with a mask of steps, none over axis 1: an error in Keras, as of losses."""
@@ -347,8 +358,7 @@ class Writer:
     def join(self, ends):
         flat = []
         for x in ends:
-            while x.kind == "ids":
-                x = self.apply(next(row for row in table.LAYERS if row.name == "Embedding"), x, True)
+            x = self.embedded(x, True)
             flat.append(self.add(f"layer({x.name})", f"layers.Flatten(name='join_{len(self.tensors)}')", "real", (x,)))
         names = ", ".join(x.name for x in flat)
         return self.add(
