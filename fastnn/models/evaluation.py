@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from fastnn import config
+from fastnn import config, tree
 from fastnn.data import arrays
 from fastnn.data.arrays import Batches, first_batch_size, unpack_x_y_sample_weight
 from fastnn.data.streams import Stream, is_stream
@@ -115,31 +115,31 @@ class Evaluation(Compilation):
         followers.on_predict_begin()
         self._ensure_built(data)
         kind, trace, options = self._prediction
-        outputs, rows = None, data.rows if steps is None else min(data.rows, steps * data.batch_size)
+        rows = data.rows if steps is None else min(data.rows, steps * data.batch_size)
         full, rest = divmod(rows, data.batch_size)
+        runs = []
         for start, count, size in ((0, full, data.batch_size), (full * data.batch_size, 1 if rest else 0, rest)):
             if count:
                 part = data if start == 0 else data._part(slice(start, None))
-                program = self._program(kind, part, size, trace, **options)
-                if outputs is None:
-                    outputs = [np.empty((rows, *p.shape[1:]), _dtype(p)) for p in program.program.outputs]
-                self._predict_steps(program, part, [o[start:] for o in outputs], count, size, followers, start)
+                runs.append((self._program(kind, part, size, trace, **options), part, count, size))
+        outputs, places = _side_by_side([(run[0].program.outputs, run[2]) for run in runs])
+        for i, (run, room) in enumerate(zip(runs, places, strict=True)):
+            self._predict_steps(*run, room, followers, offset=i * full)
         followers.on_predict_end()
-        return _arranged(*(self._empty_prediction(data, trace) if outputs is None else (program.program, outputs)))
+        return _arranged(*((runs[0][0].program, outputs) if runs else self._empty_prediction(data, trace)))
 
-    def _predict_steps(self, program, data, outputs, count, size, followers, start):
-        rows, done, offset = self._rows(data), 0, start // data.batch_size if start else 0
+    def _predict_steps(self, program, data, count, size, outputs, followers, offset):
+        rows, done = self._rows(data), 0
         every = followers.needs_predict_batches
         while done < count:
             if every:
                 followers.on_predict_batch_begin(offset + done)
-            ran = program.run(
+            done += program.run(
                 rows, outputs, batch=size, first=done, count=1 if every else count - done, seed=self._draw_seed(),
                 step=offset + done, deadline=native.clock() + SLICE,
             )  # fmt: skip
-            done += ran
             if every:
-                batch = [o[(done - 1) * size : done * size] for o in outputs]
+                batch = [np.split(o, count)[done - 1] for o in outputs]
                 followers.on_predict_batch_end(offset + done - 1, {"outputs": batch[0] if len(batch) == 1 else batch})
             elif followers.progbar is not None:
                 followers.progbar.update(offset + done)
@@ -160,8 +160,7 @@ class Evaluation(Compilation):
             parts.append(self.predict_on_batch(x))
             followers.on_predict_batch_end(i, {"outputs": parts[-1]})
         followers.on_predict_end()
-        columns = zip(*map(arrays.flatten, parts), strict=True)
-        return arrays.repack(parts[0], [np.concatenate(column) for column in columns])
+        return _concatenated(parts)
 
     def _call_on_batch(self, x, training=None):
         training = bool(training)
@@ -225,11 +224,65 @@ class Evaluation(Compilation):
             return self._measure_batch("test", x, y, sample_weight, return_dict, 0, run)
 
 
+def _side_by_side(runs):
+    """Arrays for the results of several programs, one after the other.
+
+    Parameters
+    ----------
+    runs : list of (outputs, how often they are computed)
+
+    Returns
+    -------
+    whole : list of arrays
+        One for each output.
+    places : list of list of arrays
+        The parts of them for each program.
+    """
+    whole, places = [], [[] for _ in runs]
+    for i, variants in enumerate(zip(*(outputs for outputs, _ in runs), strict=True)):
+        _check_batches(i, [tensor.shape for tensor in variants])
+        rows = np.cumsum([0, *(tensor.shape[0] * count for tensor, (_, count) in zip(variants, runs, strict=True))])
+        whole.append(np.empty((rows[-1], *variants[0].shape[1:]), _dtype(variants[0])))
+        for place, start, end in zip(places, rows, rows[1:], strict=False):
+            place.append(whole[-1][start:end])
+    return whole, places
+
+
+def _concatenated(parts):
+    """The predictions for some batches, one after the other."""
+    columns = list(zip(*map(tree.flatten, parts), strict=True))
+    for i, column in enumerate(columns):
+        _check_batches(i, [array.shape for array in column if array is not None])
+    joined = iter([None if column[0] is None else np.concatenate(column) for column in columns])
+    return tree.map_structure(lambda _: next(joined), parts[0])
+
+
+def _check_batches(i, shapes):
+    """Raise unless the i-th outputs of batches can stand one after the other."""
+    if () in shapes:
+        raise ValueError(
+            f"predict: output {i} of the model is a single number for each batch, and such are not put together: call "
+            "the model on the data, or use predict_on_batch()"
+        )
+    if len({shape[1:] for shape in shapes}) > 1:
+        raise ValueError(
+            f"predict: output {i} of the model has the shapes {sorted(set(shapes))} for batches of different sizes, "
+            "which cannot be put together: choose a batch_size that divides the number of rows"
+        )
+
+
 def _arranged(program, outputs):
     """The outputs of a program as the model arranges them; a list of one is that one."""
-    if len(outputs) == 1 and not isinstance(program.prediction, dict):
+    structure, tensors = program.prediction, program.outputs
+    if (
+        len(tensors) == 1 and structure is tensors[0] and structure.dtype != "bool"
+    ):  # the usual case, without further questions
         return outputs[0]
-    return arrays.repack(program.prediction, outputs)
+    outputs = [a.astype(bool) if t.dtype == "bool" else a for a, t in zip(outputs, tensors, strict=True)]
+    if not tree.is_nested(structure) or (len(structure) == 1 and not isinstance(structure, dict)):
+        return outputs[0]
+    leaves = iter(outputs)
+    return tree.map_structure(lambda value: None if value is None else next(leaves), structure)
 
 
 def as_returned(results, as_dict):

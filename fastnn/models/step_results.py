@@ -3,7 +3,7 @@
 from collections.abc import MutableMapping
 
 from fastnn import ops
-from fastnn.graph.program import eager
+from fastnn.graph.program import current_program, eager
 from fastnn.variable import Variable
 
 
@@ -47,7 +47,8 @@ class MetricsResult(MutableMapping):
 
 
 def as_scalar(loss):
-    """The sum of the values of a loss that was not reduced."""
+    """A loss as a tensor of the program: the sum of its values where it was not reduced."""
+    loss = current_program().tensor(loss)
     return loss if loss.shape == () else ops.sum(loss)
 
 

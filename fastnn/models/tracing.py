@@ -1,7 +1,7 @@
 """From a model to its programs: what predicts, what evaluates, what trains."""
 
-from fastnn import ops
-from fastnn.data.arrays import flatten, pack_x_y_sample_weight, program_dtype, repack
+from fastnn import ops, tree
+from fastnn.data.arrays import pack_x_y_sample_weight, program_dtype, repack
 from fastnn.graph.gradients import gradients
 from fastnn.graph.program import Program
 from fastnn.models.step_results import as_scalar, keep_logs
@@ -38,8 +38,9 @@ def _inputs(model, program, signature):
 
 
 def _predicts(program, prediction):
+    """The program with a prediction as its outputs: tensors, variables, arrays or numbers; None stays None."""
     program.prediction = prediction
-    program.outputs = flatten(prediction)
+    program.outputs = [program.tensor(value) for value in tree.flatten(prediction) if value is not None]
     return program
 
 
