@@ -19,6 +19,17 @@ cdef bint within(const fnn_feed *feed, int64_t low, int64_t high) noexcept nogil
     return True
 
 
+cdef bint fits(fnn_feed *feed, Py_buffer *view, const ptrdiff_t *extent) except -1:
+    """Feed an array if it has the dtype of the feed and these axes."""
+    feed.data = <const char *>view.buf
+    return (
+        view.ndim == extent[0]
+        and memcmp(view.shape, extent + 1, extent[0] * sizeof(ptrdiff_t)) == 0
+        and feed_dtype(view) == feed.dtype
+        and <uintptr_t>view.buf % <uintptr_t>view.itemsize == 0
+    )
+
+
 @final
 cdef class BatchCall:
     """A program made ready for single batches of one form: what :meth:`Binding.run` does, its preparations done once.
@@ -30,7 +41,7 @@ cdef class BatchCall:
     make : callable
         Makes one more.
     inputs : sequence of Feed
-        A batch of each input, without an index: every later batch must have its rows, bytes and dtype.
+        A batch of each input, without an index: every later batch must have its shape and dtype.
     drains : sequence of Drain
         Arrays for the outputs: each call makes others like them.
     limits : (low, high), optional
@@ -55,7 +66,7 @@ cdef class BatchCall:
     cdef fnn_run form
     cdef fnn_feed feed[FNN_MAX_BASES]
     cdef fnn_drain drain[FNN_MAX_BASES]
-    cdef ptrdiff_t lengths[FNN_MAX_BASES]  # bytes of each input
+    cdef AlignedBuffer extents  # of each input the number of its axes, then their lengths: ptrdiff_t
     cdef bint limited, release
     cdef int64_t low, high
     cdef AlignedBuffer places  # of the quotients: float *[n][2]
@@ -93,12 +104,18 @@ cdef class BatchCall:
 
     cdef int set_form(self, Binding binding, object inputs, object drains) except -1:
         cdef Py_buffer views[2 * FNN_MAX_BASES]
+        cdef ptrdiff_t *extent
         cdef int n_views = 0, i
+        inputs = list(inputs)
+        self.extents = AlignedBuffer(sum([1 + given.array.ndim for given in inputs]) * sizeof(ptrdiff_t))
+        extent = <ptrdiff_t *>self.extents.data
         try:
             for given in inputs:
                 check(given.index is None and given.batch == len(given.array), "a batch is a whole array")
                 binding.set_feed(&self.form, views, &n_views, given)
-                self.lengths[self.form.n_feeds - 1] = views[n_views - 1].len
+                extent[0] = views[n_views - 1].ndim
+                memcpy(extent + 1, views[n_views - 1].shape, extent[0] * sizeof(ptrdiff_t))
+                extent += 1 + extent[0]
             for given in drains:
                 binding.set_drain(&self.form, views, &n_views, given)
             binding.check_complete(&self.form)
@@ -128,6 +145,10 @@ cdef class BatchCall:
         return PyMemoryView_GET_BUFFER(view).buf
 
     def __call__(self, tuple arrays, uint64_t seed, uint64_t random_step, int threads=1):
+        """Run on one batch, as `results` does."""
+        return self.results(arrays, seed, random_step, threads)
+
+    cdef list results(self, tuple arrays, uint64_t seed, uint64_t random_step, int threads):
         """Run on one batch.
 
         Returns
@@ -144,6 +165,7 @@ cdef class BatchCall:
         cdef fnn_feed feed[FNN_MAX_BASES]
         cdef fnn_drain drain[FNN_MAX_BASES]
         cdef Py_buffer views[2 * FNN_MAX_BASES]
+        cdef const ptrdiff_t *extent = <const ptrdiff_t *>self.extents.data
         cdef int n_views = 0, i
         cdef list results = []
         if len(arrays) != run.n_feeds:
@@ -159,8 +181,9 @@ cdef class BatchCall:
                 try:
                     PyObject_GetBuffer(array, &views[n_views], PyBUF_FORMAT | PyBUF_ND)
                     n_views += 1
-                    if not self.fits(&feed[n_views - 1], &views[n_views - 1], n_views - 1):
+                    if not fits(&feed[n_views - 1], &views[n_views - 1], extent):
                         return None
+                    extent += 1 + extent[0]
                 except (BufferError, ValueError):  # not C-contiguous; of a type without buffers, or one of no feed
                     return None
             if self.limited and not within(&feed[run.n_feeds - 1], self.low, self.high):
@@ -177,17 +200,6 @@ cdef class BatchCall:
                 PyBuffer_Release(&views[i])
         self.divide(results)
         return results
-
-    cdef bint fits(self, fnn_feed *feed, Py_buffer *view, int i) except -1:
-        """Feed an array if it is of the form."""
-        feed.data = <const char *>view.buf
-        return (
-            view.len == self.lengths[i]
-            and view.ndim >= 1
-            and view.shape[0] == feed.rows
-            and feed_dtype(view) == feed.dtype
-            and <uintptr_t>view.buf % <uintptr_t>view.itemsize == 0
-        )
 
     cdef int run(self, fnn_run *run) except -1:
         cdef float **place = <float **>self.places.data
@@ -221,3 +233,52 @@ cdef class BatchCall:
             divisor = place[2 * i + 1][0]
             results.append(<double>(place[2 * i][0] / (divisor if divisor != 0.0 else <float>INFINITY)))
         return 0
+
+
+cdef list NO_CALLS = []
+
+
+cdef class BatchCalls:
+    """Calls made ready, each for arrays of one form and for as long as its condition holds.
+
+    Parameters
+    ----------
+    threads : callable
+        Says how many threads a call may use.
+    """
+
+    cdef dict kinds  # {kind: [(call, condition, program)]}, the lists replaced, not changed: others may walk them
+    cdef object threads
+
+    def __init__(self, threads):
+        self.kinds, self.threads = {}, threads
+
+    def clear(self):
+        """Forget all calls."""
+        self.kinds.clear()
+
+    def add(self, kind, BatchCall call not None, condition, program):
+        """Keep a call; `condition()` is whether it still does what calls of this kind are to do."""
+        self.kinds[kind] = [*self.kinds.get(kind, ()), (call, condition, program)]
+
+    def results(self, kind, tuple arrays, seed, uint64_t random_step):
+        """Return (program, its results) for plain arrays of a form that is ready, or None: then nothing was done.
+
+        A seed of None is that of a model that has never run: it has no calls.
+        """
+        cdef tuple entry
+        cdef BatchCall call
+        if seed is None:
+            return None
+        for array in arrays:
+            if type(array) is not ndarray:
+                return None
+        for entry in <list>self.kinds.get(kind, NO_CALLS):
+            call = <BatchCall>entry[0]
+            if not entry[1]():
+                self.kinds[kind] = [other for other in self.kinds[kind] if other is not entry]
+                continue
+            results = call.results(arrays, seed, random_step, self.threads() if call.shared else 1)
+            if results is not None:
+                return entry[2], results
+        return None

@@ -205,11 +205,12 @@ cdef class Binding:
     cdef AlignedBuffer workspace(self, fnn_run *run):
         """Give the run its scratch memory and the feeds their staging memory; return the block of both."""
         cdef AlignedBuffer block = None
-        cdef object size = run.threads * <object>self.program.scratch
-        cdef ptrdiff_t offset = run.threads * self.program.scratch
+        cdef ptrdiff_t offset = run.threads * self.program.scratch, size = offset
         cdef int i
         for i in range(run.n_feeds):
             size += (fnn_feed_staging(&run.feed[i]) + 63) // 64 * 64
+            if size > MOST:
+                raise MemoryError(f"no memory for {size} bytes")
         if self.program.idle:
             block = self.program.idle.pop()
         if block is None or block.nbytes < size:

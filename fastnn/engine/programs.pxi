@@ -152,7 +152,7 @@ cdef class NativeProgram:
                 raise ValueError(f"step {i} ({step[0]}): {error}") from None
         fnn_program_prepare(&self.program, share_above)
         self.scratch = fnn_program_scratch(&self.program)
-        check(0 <= self.scratch <= MOST, "the scratch memory of a step is too large")
+        check(0 <= self.scratch <= MOST // FNN_MAX_THREADS, "the scratch memory of a step is too large")
 
     cdef int add(self, fnn_step *step, object given) except -1:
         cdef const char *complaint

@@ -16,7 +16,7 @@ from fastnn.metrics import Mean
 from fastnn.models import tracing
 from fastnn.models.compile_metrics import CompileMetrics
 from fastnn.models.objective import Objective
-from fastnn.models.ready_calls import ReadyCalls, learning_rates
+from fastnn.models.ready_calls import ReadyCalls
 from fastnn.models.step_results import MetricsResult, as_scalar
 from fastnn.saving import registry
 
@@ -31,7 +31,7 @@ NOBODY = CallbackList()  # follows single batches: nobody to tell
 class Compilation(Layer):
     """The part of `Model` that knows how it is trained."""
 
-    _untracked = Layer._untracked | {"loss_tracker", "_compile_metrics", "_compile_config", "_programs"}
+    _untracked = Layer._untracked | {"loss_tracker", "_compile_metrics", "_compile_config", "_programs", "_random_step"}
 
     def _start_training_state(self):
         self.optimizer = self.objective = None
@@ -226,7 +226,8 @@ class Compilation(Layer):
     def _program(self, kind, batches, size, trace, **options):
         """The executable for batches of a size, traced at first use."""
         signature = tracing.Signature(batches, size)
-        rates = learning_rates(self)
+        # each a schedule or a Variable: another one is another program
+        rates = [part._learning_rate for part in self.optimizer.parts()] if self.optimizer is not None else []
         key = (kind, signature.key, config.floatx(), tuple(map(id, rates)), tuple(options.items()))
         found = self._programs.get(key)
         if found is None or found.stale():

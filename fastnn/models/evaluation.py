@@ -11,7 +11,6 @@ from fastnn.data.streams import Stream, is_stream
 from fastnn.engine import native
 from fastnn.models import tracing
 from fastnn.models.compilation import NOBODY, SLICE, Compilation, in_name_order
-from fastnn.models.ready_calls import form_of
 
 
 class Evaluation(Compilation):
@@ -162,17 +161,15 @@ class Evaluation(Compilation):
         followers.on_predict_end()
         return _concatenated(parts)
 
-    def _call_on_batch(self, x, training=None):
-        training = bool(training)
-        form = form_of(training, x)
-        done = self._ready_calls.results(self, form, (x,), self._random_step)
-        program, outputs = done or self._run_on_batch(x, form, "call", tracing.trace_call, training=training)
+    def _call_on_batch(self, x, training=False):
+        done = self._ready_calls.results(training, (x,), self._seed, self._random_step)
+        program, outputs = done or self._run_on_batch(x, training, "call", tracing.trace_call, training=training)
         if training:
             self._random_step += 1
         return _arranged(program, outputs)
 
-    def _run_on_batch(self, x, form, kind, trace, **options):
-        """(program, outputs) for one batch; remembered as a call of this form."""
+    def _run_on_batch(self, x, ready, kind, trace, **options):
+        """(program, outputs) for one batch; kept among the calls of the kind `ready`, if that is not None."""
         data = Batches(x)
         data.batch_size = data.rows
         self._ensure_built(data)
@@ -186,7 +183,8 @@ class Evaluation(Compilation):
         executable = self._program(kind, data, data.rows, trace, **options)
         outputs = [np.empty(p.shape, _dtype(p)) for p in executable.program.outputs]
         executable.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
-        self._ready_calls.keep(self, form, executable, data, measured=False)
+        if ready is not None:
+            self._ready_calls.keep(self, ready, executable, data, measured=False)
         return executable.program, outputs
 
     def predict_on_batch(self, x):
@@ -198,8 +196,8 @@ class Evaluation(Compilation):
 
     def _measure_batch(self, kind, x, y, sample_weight, return_dict, step, run):
         """Loss and metrics of one batch: of the program that `run(data)` runs and returns."""
-        form = form_of(kind, x, y) if sample_weight is None else None
-        done = self._ready_calls.results(self, form, (x, y), step)
+        plain = sample_weight is None
+        done = self._ready_calls.results(kind, (x, y), self._seed, step) if plain else None
         if done is not None:
             return as_returned(dict(zip(self._ready_calls.names, done[1], strict=True)), return_dict)
         data = Batches(x, y, sample_weight)
@@ -209,8 +207,8 @@ class Evaluation(Compilation):
         self._ensure_built(data)
         self.reset_metrics()
         executable = run(data)
-        if not self.run_eagerly:
-            self._ready_calls.keep(self, form, executable, data, measured=True)
+        if plain and not self.run_eagerly:
+            self._ready_calls.keep(self, kind, executable, data, measured=True)
         return as_returned(self._results_after(executable), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):

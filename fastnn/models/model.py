@@ -154,7 +154,7 @@ class Model(Training, Inspection):
         if len(args) == 1 and not kwargs and type(args[0]) is np.ndarray:  # the usual case, without further questions
             return self._call_on_batch(args[0])
         if len(args) == 1 and not _symbolic(args[0]) and set(kwargs) <= {"training"}:
-            return self._call_on_batch(args[0], training=kwargs.get("training"))
+            return self._call_on_batch(args[0], training=bool(kwargs.get("training")))
         return super().__call__(*args, **kwargs)
 
     def input_dtype(self):

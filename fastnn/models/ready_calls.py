@@ -10,27 +10,13 @@ import threading
 import numpy as np
 
 from fastnn import config
+from fastnn.engine import native
 from fastnn.engine.threads import get_num_threads
 from fastnn.models.objective import label_classes
 
 
-def form_of(kind, *arrays):
-    """The key of a call: its kind, shapes and dtypes; None unless all are plain NumPy arrays."""
-    form = [kind]
-    for array in arrays:
-        if type(array) is not np.ndarray:
-            return None
-        form += array.shape, array.dtype
-    return tuple(form)
-
-
-def learning_rates(model):
-    """The rates of the optimisers, each a schedule or a Variable: another one is another program."""
-    return () if model.optimizer is None else tuple(part._learning_rate for part in model.optimizer.parts())
-
-
-class ReadyCalls:
-    """The calls of one model by form.
+class ReadyCalls(native.BatchCalls):
+    """The calls of one model by kind and form.
 
     Attributes
     ----------
@@ -39,36 +25,18 @@ class ReadyCalls:
     """
 
     def __init__(self):
-        self._calls = {}
+        super().__init__(get_num_threads)
         self.measuring = threading.RLock()  # a step of the user's own may measure another batch
         self.names = []  # of the results of calls that measure
 
     def __reduce__(self):
         return ReadyCalls, ()  # a copy of the model has none yet
 
-    def clear(self):
-        self._calls.clear()
-
-    def results(self, model, form, arrays, step):
-        """(program, what it gives for these arrays), or None: then nothing was done.
-
-        A call holds while the model would choose the same executable: the float type, the learning rate's schedule and
-        the places of all variables are those of its first batch.
-        """
-        entry = self._calls.get(form)
-        if entry is None:
-            return None
-        executable, optimizer, rates, call = entry
-        if executable.stale() or model.optimizer is not optimizer or config.floatx() != "float32":
-            return None
-        for part, rate in rates:
-            if part._learning_rate is not rate:
-                return None
-        results = call(arrays, model._draw_seed(), step, get_num_threads() if call.shared else 1)
-        return None if results is None else (executable.program, results)
-
-    def keep(self, model, form, executable, data, measured):
+    def keep(self, model, kind, executable, data, measured):
         """Make ready the call that an executable has just done for these batches, if that can be.
+
+        It holds while the model would choose the same executable: the float type, the schedules of the learning rates
+        and the places of all variables are those of its first batch.
 
         Parameters
         ----------
@@ -77,7 +45,8 @@ class ReadyCalls:
         """
         arrays = tuple(data.x + data.y)
         given = [array for array in data.structure if array is not None]
-        if form is None or config.floatx() != "float32" or any(a is not b for a, b in zip(arrays, given, strict=True)):
+        plain = all(a is b and type(a) is np.ndarray for a, b in zip(arrays, given, strict=True))
+        if not plain or config.floatx() != "float32":
             return
         limits, quotients = None, {}
         if measured:
@@ -86,10 +55,21 @@ class ReadyCalls:
                 return
             self.names = list(quotients)
         call = executable.ready(arrays, limits, list(quotients.values()))
-        if call is not None:
-            optimizer = model.optimizer
-            parts = optimizer.parts() if measured and optimizer is not None else ()
-            self._calls[form] = executable, optimizer, [(part, part._learning_rate) for part in parts], call
+        if call is None:
+            return
+        optimizer = model.optimizer
+        trains = kind == "train" and optimizer is not None
+        rates = [(part, part._learning_rate) for part in optimizer.parts()] if trains else []
+
+        def holds():
+            if executable.stale() or config.floatx() != "float32":
+                return False
+            for part, rate in rates:
+                if part._learning_rate is not rate:
+                    return False
+            return not trains or model.optimizer is optimizer
+
+        self.add(kind, call, holds, executable.program)
 
 
 UNCHECKED = object()  # targets that C cannot check

@@ -692,7 +692,17 @@ def test_batch_calls_do_nothing_for_another_form():
     call, idle = batch_call()
     apart = np.zeros((2, 6), np.float32)[:, ::2]
     crooked = np.frombuffer(bytes(25), np.uint8)[1:].view(np.float32).reshape(2, 3)
-    for other in (x[:1], x.T.copy(), x.astype(np.int32), x.astype(np.float64), apart, crooked, x.astype(">f4")):
+    for other in (
+        x[:1],
+        x.T.copy(),
+        x[:, :, None],
+        x.ravel(),
+        x.astype(np.int32),
+        x.astype(np.float64),
+        apart,
+        crooked,
+        x.astype(">f4"),
+    ):
         assert call((other,), 0, 0) is None
     assert call((x.astype("M8[s]"),), 0, 0) is None  # a type without buffers
     assert len(idle) == 1
@@ -730,6 +740,25 @@ def test_batch_calls_keep_to_limits(dtype):
     for wrong in (0, 5, 255) if dtype == "u1" else (0, 5, -1, 2**31 - 1):
         x[1, 2] = wrong
         assert call((x,), 0, 0) is None
+
+
+def test_calls_are_found_by_kind_and_form_while_their_condition_holds():
+    calls, valid, x = native.BatchCalls(lambda: 1), [True], np.ones((2, 3), np.float32)
+    calls.add("a", batch_call()[0], lambda: valid[0], "first")
+    calls.add("a", batch_call("i4")[0], lambda: True, "second")
+
+    def found(kind, array, seed=0):
+        done = calls.results(kind, (array,), seed, 0)
+        return done and done[0]
+
+    assert (found("a", x), found("a", x.astype("i4")), found("b", x)) == ("first", "second", None)
+    assert found("a", x, seed=None) is found("a", x[:1]) is found("a", x.tolist()) is found("a", None) is None
+    valid[0] = False
+    assert (found("a", x), found("a", x.astype("i4"))) == (None, "second")
+    valid[0] = True
+    assert found("a", x) is None  # forgotten
+    calls.clear()
+    assert found("a", x.astype("i4")) is None
 
 
 def test_batch_calls_count_and_divide():
