@@ -24,7 +24,7 @@ def graph_file(workload, weights, rows):
 class Graph:
     """The nodes so far, one behind the other; a method for each kind of layer adds its own.
 
-    The methods take the shape of one input without the batch, channels last, then the sizes of the layer and its arrays.
+    The methods take the shape of an input without the batch, channels last, then the sizes of the layer and its arrays.
 
     Attributes
     ----------
