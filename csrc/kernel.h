@@ -65,10 +65,9 @@ typedef struct fnn_pool {
  * nothing between their rows.  NULL: `mask` for no mask, the last four for what is not wanted. */
 typedef struct fnn_cell {
   ptrdiff_t rows, units, t;
-  const float *x, *mask;
-  float *product;    /* h.u; the gates may be written over it */
-  const float *bias; /* of a gru */
-  float *h, *c;      /* states: replaced by the new ones */
+  const float *bias, *mask;
+  float *product; /* x.w + h.u, of a gru xz + z, xr + r, xy, q; the gates may be written over it */
+  float *h, *c;   /* states: replaced by the new ones */
   float *sequence, *h_before, *c_before, *kept;
 } fnn_cell;
 

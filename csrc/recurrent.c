@@ -1,9 +1,9 @@
 /* recurrent.c: recurrent layers, a whole sequence in one step; formulas in steps.def.
  *
- * The inputs' share in the gates is one matrix product before; here the states go along the sequences: for each element
- * h.u, the same u every time, and the cell's functions (kernels/recurrent.h).  A chunk takes some sequences from the
- * first element to the last: u is packed once for all of them, and no thread waits for another.  The way back is the
- * same with the turned u; the gradients for the weights are sums over all elements, matrix products again. */
+ * A chunk takes some sequences from the first element to the last, so that no thread waits for another: for each element
+ * x.w and h.u, the same w and u every time and packed once for all of them, and the cell's functions
+ * (kernels/recurrent.h) while the sums are in the first-level cache.  The way back is the same with the turned u; the
+ * gradients for the weights are sums over all elements, matrix products again. */
 #include <string.h>
 
 #include "dispatch.h"
@@ -18,13 +18,19 @@ enum {
   LINE = 16        /* floats in a cache line */
 };
 
-/* What all steps of this file have in common. */
+/* What tells one cell from another: blocks of units in its products, and what its steps have for operands. */
 typedef struct {
-  ptrdiff_t n, t, units, reverse, masked, sequences;
-  ptrdiff_t gates; /* blocks of units in x */
-} sizes;
+  ptrdiff_t gates; /* in x.w and in h.u */
+  ptrdiff_t joint; /* the first so many are wanted as the sum of both; of the others h.u stands behind the rest */
+  ptrdiff_t kept, biases, states;
+  ptrdiff_t reads; /* states before an element that the gradient reads */
+} form;
 
-#define SIZES(d, blocks) ((sizes){(d)->n, (d)->t, (d)->units, (d)->reverse, (d)->masked, (d)->sequences, (blocks)})
+static const form simple_rnn = {1, 1, 1, 1, 1, 0}, lstm = {4, 4, 5, 1, 2, 1}, gru = {3, 2, 4, 2, 1, 1};
+
+/* The sizes of all steps of this file begin as these do; those of the gradients end with `sequences`. */
+typedef fnn_lstm_dims sizes;
+static const sizes *sizes_of(const fnn_step *step) { return (const sizes *)step->dim; }
 
 static ptrdiff_t chunks(const sizes *v) {
   if (v->n < SPLIT_ROWS) return v->n > 0;
@@ -33,21 +39,28 @@ static ptrdiff_t chunks(const sizes *v) {
 
 static ptrdiff_t chunk_rows(const sizes *v) { return fnn_ceil_div(v->n, fnn_max(1, chunks(v))); }
 
+static ptrdiff_t rows_of(const sizes *v, ptrdiff_t chunk, ptrdiff_t *first) {
+  *first = chunk * chunk_rows(v);
+  return fnn_min(chunk_rows(v), v->n - *first);
+}
+
 /* `floats`, and as many more as make whole pieces of `to`; -1 stays. */
 static ptrdiff_t rounded(ptrdiff_t floats, ptrdiff_t to) { return fnn_add(floats, (to - floats % to) % to); }
 
-/* Floats that a packed matrix takes. */
+/* Floats that a packed matrix takes, which are whole cache lines. */
 static ptrdiff_t packed_floats(ptrdiff_t k, ptrdiff_t n) { return fnn_multiply(k, rounded(n, FNN_PACKED_COLUMNS)); }
 
-/* Floats of one element in x. */
-static ptrdiff_t width(const sizes *v) { return fnn_multiply(v->gates, v->units); }
+/* Blocks of units in the sums of one element of one sequence: x.w, and h.u where it is no part of that sum. */
+static ptrdiff_t product_blocks(const form *f) { return 2 * f->gates - f->joint; }
 
-/* Checks what all steps share and fills in how they run; `packed`: floats of the packed matrix. */
-static const char *prepare(fnn_step *step, const sizes *v, ptrdiff_t packed, int operands_hold, const char *error) {
+/* Checks what all steps share and fills in how they run; `packed`: floats of packed matrices, `depth`: of the products. */
+static const char *prepare(fnn_step *step, const form *f, ptrdiff_t packed, ptrdiff_t depth, int operands_hold,
+                           const char *error) {
+  const sizes *v = sizes_of(step);
   if (v->n < 0 || v->t < 1 || v->units < 1 || !operands_hold) return error;
-  const double products = 2.0 * (double)v->gates * (double)v->units / 100, cells = 4.0 * (double)v->gates;
+  const double products = 2.0 * (double)f->gates * (double)depth / 100, cells = 4.0 * (double)f->gates;
+  const ptrdiff_t floats = fnn_add(packed, FNN_PRODUCT(chunk_rows(v), product_blocks(f), v->units));
   step->chunks = v->n == 0 ? 0 : fnn_ceil_div(v->n, chunk_rows(v));
-  const ptrdiff_t floats = fnn_add(rounded(packed, LINE), fnn_multiply(chunk_rows(v), width(v)));
   step->scratch_bytes = fnn_multiply(floats, sizeof(float));
   step->work = (double)v->n * (double)v->t * (double)v->units * (products + cells);
   return step->scratch_bytes < 0 ? error : NULL;
@@ -56,192 +69,167 @@ static const char *prepare(fnn_step *step, const sizes *v, ptrdiff_t packed, int
 /* `blocks` of units for every element of every sequence; of the states, for every sequence. */
 static ptrdiff_t elements(const sizes *v, ptrdiff_t blocks) { return FNN_PRODUCT(v->n, v->t, v->units, blocks); }
 static ptrdiff_t states(const sizes *v) { return fnn_multiply(v->n, v->units); }
-static ptrdiff_t matrix(const sizes *v) { return fnn_multiply(v->units, width(v)); }
+static ptrdiff_t matrix(const sizes *v, const form *f, ptrdiff_t rows) { return FNN_PRODUCT(rows, f->gates, v->units); }
 
-static int mask_holds(const fnn_step *step, const sizes *v, int operand) {
-  return !v->masked || fnn_holds(step, operand, fnn_multiply(v->n, v->t));
+/* Whether operands first .. first + count - 1 hold so many elements. */
+static int hold(const fnn_step *step, ptrdiff_t first, ptrdiff_t count, ptrdiff_t floats) {
+  for (ptrdiff_t i = first; i < first + count; i++)
+    if (!fnn_holds(step, (int)i, floats)) return 0;
+  return 1;
 }
 
-/* ---- forward -------------------------------------------------------------------------------------------------- */
-
-typedef void cell_function(const fnn_cell *s);
+/* The pointer of an operand, or NULL if it is not wanted. */
+static float *wanted(const fnn_step *step, const fnn_worker *worker, ptrdiff_t operand, ptrdiff_t want) {
+  return want ? fnn_pointer(step, worker, (int)operand) : NULL;
+}
 
 static float *advance(const float *p, ptrdiff_t by) { return p == NULL ? NULL : (float *)p + by; }
 
-/* The sequences from `first` on through all of their elements.  `s` has the arrays' beginnings, `kept` the blocks in
- * what is kept of one element. */
-static void run_forward(const sizes *v, fnn_cell s, const float *u, ptrdiff_t kept, cell_function *cell,
-                        ptrdiff_t first, float *scratch) {
-  const ptrdiff_t units = v->units, columns = width(v);
-  float *product = scratch + rounded(packed_floats(units, columns), LINE);
-  fnn_gemm gemm = {.m = s.rows,
-                   .n = columns,
+/* The state of a chunk's sequences at its place in the results, as it is before the first element. */
+static float *first_state(const fnn_step *step, const fnn_worker *worker, ptrdiff_t from, ptrdiff_t to, ptrdiff_t begin,
+                          ptrdiff_t count) {
+  float *state = (float *)fnn_pointer(step, worker, (int)to) + begin;
+  memcpy(state, (const float *)fnn_pointer(step, worker, (int)from) + begin, (size_t)count * sizeof(float));
+  return state;
+}
+
+/* ---- forward: x w bias u states mask -> states sequence states_before kept -------------------------------------- */
+
+static const char *forward_prepare(fnn_step *step, const form *f, const char *error) {
+  const sizes *v = sizes_of(step);
+  const ptrdiff_t mask = 4 + f->states, sequence = mask + 1 + f->states, before = sequence + 1, units = v->units;
+  if (v->k < 0) return error;
+  const int operands_hold =
+      hold(step, 0, 1, v->k > 0 ? FNN_PRODUCT(v->n, v->t, v->k) : elements(v, f->gates)) &&
+      hold(step, 1, 1, matrix(v, f, v->k)) && hold(step, 2, 1, matrix(v, f, f->biases)) &&
+      hold(step, 3, 1, matrix(v, f, units)) && hold(step, 4, f->states, states(v)) &&
+      (!v->masked || hold(step, mask, 1, fnn_multiply(v->n, v->t))) && hold(step, mask + 1, f->states, states(v)) &&
+      (!v->sequences || hold(step, sequence, 1, elements(v, 1))) &&
+      (!v->keep ||
+       (hold(step, before, f->states, elements(v, 1)) && hold(step, before + f->states, 1, elements(v, f->kept))));
+  const ptrdiff_t joint = fnn_multiply(f->joint, units), apart = fnn_multiply(f->gates - f->joint, units);
+  const ptrdiff_t packed_u = fnn_add(packed_floats(units, joint), packed_floats(units, apart));
+  const ptrdiff_t packed = fnn_add(packed_floats(v->k, fnn_multiply(f->gates, units)), packed_u);
+  return prepare(step, f, packed, fnn_add(units, v->k), operands_hold, error);
+}
+
+/* Packs B of a product; gives the end of the copy. */
+static float *pack(fnn_gemm *g, float *to) {
+  fnn_kernel->pack_b(g, to);
+  g->packed = to;
+  return to + packed_floats(g->k, g->n);
+}
+
+/* The sequences from `first` on through all of their elements; `s` has the arrays' beginnings. */
+static void run_forward(const sizes *v, const form *f, fnn_cell s, const float *const *operand, ptrdiff_t first,
+                        float *scratch, void (*cell)(const fnn_cell *)) {
+  const ptrdiff_t units = v->units, columns = f->gates * units, joint = f->joint * units;
+  const ptrdiff_t x_row = v->k > 0 ? v->k : columns, row = product_blocks(f) * units;
+  const float *x = operand[0];
+  fnn_gemm inputs = {.m = s.rows,
+                     .n = columns,
+                     .k = v->k,
+                     .batch = 1,
+                     .a_row = v->t * v->k,
+                     .a_col = 1,
+                     .b = operand[1],
+                     .b_row = columns,
+                     .c_row = row};
+  fnn_gemm sums = {.m = s.rows,
+                   .n = joint,
                    .k = units,
                    .batch = 1,
                    .a = s.h,
                    .a_row = units,
                    .a_col = 1,
-                   .b = u,
+                   .b = operand[3],
                    .b_row = columns,
-                   .c = product,
-                   .c_row = columns};
-  if (s.rows >= PACKED_ROWS && v->t > 1) {
-    fnn_kernel->pack_b(&gemm, scratch);
-    gemm.packed = scratch;
-  }
+                   .c_row = row,
+                   .accumulate = 1};
+  fnn_gemm others = sums;
+  others.n = columns - joint;
+  others.b += joint;
+  others.accumulate = 0;
+  if (s.rows >= PACKED_ROWS && v->t > 1) scratch = pack(&others, pack(&sums, pack(&inputs, scratch)));
+  s.product = inputs.c = sums.c = scratch;
+  others.c = scratch + columns;
   for (ptrdiff_t i = 0; i < v->t; i++) {
     const ptrdiff_t at = first * v->t + (v->reverse ? v->t - 1 - i : i);
     fnn_cell now = s;
-    now.x = s.x + at * columns;
     now.mask = advance(s.mask, at);
-    now.product = product;
     now.sequence = advance(s.sequence, at * units);
     now.h_before = advance(s.h_before, at * units);
     now.c_before = advance(s.c_before, at * units);
-    now.kept = advance(s.kept, at * kept * units);
-    fnn_kernel->gemm(&gemm);
+    now.kept = advance(s.kept, at * f->kept * units);
+    inputs.a = x + at * x_row;
+    if (v->k > 0)
+      fnn_kernel->gemm(&inputs);
+    else
+      for (ptrdiff_t r = 0; r < s.rows; r++)
+        memcpy(s.product + r * row, inputs.a + r * v->t * columns, (size_t)columns * sizeof(float));
+    fnn_kernel->gemm(&sums);
+    fnn_kernel->gemm(&others);
     cell(&now);
   }
 }
 
-/* The pointer of an operand, or NULL if it is not wanted. */
-static float *wanted(const fnn_step *step, const fnn_worker *worker, int operand, ptrdiff_t want) {
-  return want ? fnn_pointer(step, worker, operand) : NULL;
-}
-
-/* The state of a chunk's sequences at its place in the results, as it is before the first element. */
-static float *first_state(const fnn_step *step, const fnn_worker *worker, int from, int to, ptrdiff_t begin,
-                          ptrdiff_t count) {
-  float *state = (float *)fnn_pointer(step, worker, to) + begin;
-  memcpy(state, (const float *)fnn_pointer(step, worker, from) + begin, (size_t)count * sizeof(float));
-  return state;
-}
-
-static ptrdiff_t rows_of(const sizes *v, ptrdiff_t chunk, ptrdiff_t *first) {
-  *first = chunk * chunk_rows(v);
-  return fnn_min(chunk_rows(v), v->n - *first);
-}
-
-/* Operands from `at` on: last [c_last] sequence h_before [c_before] kept. */
-static int results_hold(const fnn_step *step, const sizes *v, int at, int memories, ptrdiff_t keep, ptrdiff_t kept) {
-  const int behind = at + memories;
-  for (int i = at; i < behind; i++)
-    if (!fnn_holds(step, i, states(v))) return 0;
-  if (v->sequences && !fnn_holds(step, behind, elements(v, 1))) return 0;
-  for (int i = behind + 1; keep && i <= behind + memories; i++)
-    if (!fnn_holds(step, i, elements(v, 1))) return 0;
-  return !keep || fnn_holds(step, behind + memories + 1, elements(v, kept));
-}
-
-const char *fnn_simple_rnn_prepare(fnn_step *step) {
-  const fnn_simple_rnn_dims *d = (const fnn_simple_rnn_dims *)step->dim;
-  const sizes v = SIZES(d, 1);
-  const int hold = fnn_holds(step, 0, elements(&v, 1)) && fnn_holds(step, 1, matrix(&v)) &&
-                   fnn_holds(step, 2, states(&v)) && mask_holds(step, &v, 3) &&
-                   results_hold(step, &v, 4, 1, d->keep, 1);
-  return prepare(step, &v, packed_floats(v.units, width(&v)), hold, "simple_rnn: sizes do not fit the operands");
-}
-
-void fnn_simple_rnn_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_simple_rnn_dims *d = (const fnn_simple_rnn_dims *)step->dim;
-  const sizes v = SIZES(d, 1);
+static void forward_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk, const form *f,
+                        void (*cell)(const fnn_cell *)) {
+  const sizes *v = sizes_of(step);
+  const ptrdiff_t mask = 4 + f->states, last = mask + 1, sequence = last + f->states, before = sequence + 1;
+  const float *operand[4];
+  for (int i = 0; i < 4; i++) operand[i] = fnn_pointer(step, worker, i);
   ptrdiff_t first;
-  const ptrdiff_t rows = rows_of(&v, chunk, &first);
-  const fnn_cell cell = {.rows = rows,
-                         .units = v.units,
-                         .t = v.t,
-                         .x = fnn_pointer(step, worker, 0),
-                         .mask = wanted(step, worker, 3, v.masked),
-                         .h = first_state(step, worker, 2, 4, first * v.units, rows * v.units),
-                         .sequence = wanted(step, worker, 5, v.sequences),
-                         .h_before = wanted(step, worker, 6, d->keep),
-                         .kept = wanted(step, worker, 7, d->keep)};
-  run_forward(&v, cell, fnn_pointer(step, worker, 1), 1, fnn_kernel->simple_rnn, first, (float *)worker->scratch);
+  const ptrdiff_t rows = rows_of(v, chunk, &first), begin = first * v->units, count = rows * v->units;
+  const int memory = f->states > 1;
+  const fnn_cell s = {.rows = rows,
+                      .units = v->units,
+                      .t = v->t,
+                      .bias = operand[2],
+                      .mask = wanted(step, worker, mask, v->masked),
+                      .h = first_state(step, worker, 4, last, begin, count),
+                      .c = memory ? first_state(step, worker, 5, last + 1, begin, count) : NULL,
+                      .sequence = wanted(step, worker, sequence, v->sequences),
+                      .h_before = wanted(step, worker, before, v->keep),
+                      .c_before = wanted(step, worker, before + 1, v->keep && memory),
+                      .kept = wanted(step, worker, before + f->states, v->keep)};
+  run_forward(v, f, s, operand, first, (float *)worker->scratch, cell);
 }
 
-const char *fnn_lstm_prepare(fnn_step *step) {
-  const fnn_lstm_dims *d = (const fnn_lstm_dims *)step->dim;
-  const sizes v = SIZES(d, 4);
-  const int hold = fnn_holds(step, 0, elements(&v, 4)) && fnn_holds(step, 1, matrix(&v)) &&
-                   fnn_holds(step, 2, states(&v)) && fnn_holds(step, 3, states(&v)) && mask_holds(step, &v, 4) &&
-                   results_hold(step, &v, 5, 2, d->keep, 5);
-  return prepare(step, &v, packed_floats(v.units, width(&v)), hold, "lstm: sizes do not fit the operands");
+/* ---- the gradients: dstates dsequence u kept [before] mask -> dx [dproduct] dstates ------------------------------ */
+
+static const char *gradient_prepare(fnn_step *step, const form *f, const char *error) {
+  const sizes *v = sizes_of(step);
+  const ptrdiff_t u = f->states + 1, mask = u + 2 + f->reads, products = f->gates > f->joint ? 2 : 1;
+  const int operands_hold =
+      hold(step, 0, f->states, states(v)) && (!v->sequences || hold(step, u - 1, 1, elements(v, 1))) &&
+      hold(step, u, 1, matrix(v, f, v->units)) && hold(step, u + 1, 1, elements(v, f->kept)) &&
+      hold(step, u + 2, f->reads, elements(v, 1)) && (!v->masked || hold(step, mask, 1, fnn_multiply(v->n, v->t))) &&
+      hold(step, mask + 1, products, elements(v, f->gates)) && hold(step, mask + 1 + products, f->states, states(v));
+  return prepare(step, f, packed_floats(fnn_multiply(f->gates, v->units), v->units), v->units, operands_hold, error);
 }
 
-void fnn_lstm_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_lstm_dims *d = (const fnn_lstm_dims *)step->dim;
-  const sizes v = SIZES(d, 4);
-  ptrdiff_t first;
-  const ptrdiff_t rows = rows_of(&v, chunk, &first);
-  const fnn_cell cell = {.rows = rows,
-                         .units = v.units,
-                         .t = v.t,
-                         .x = fnn_pointer(step, worker, 0),
-                         .mask = wanted(step, worker, 4, v.masked),
-                         .h = first_state(step, worker, 2, 5, first * v.units, rows * v.units),
-                         .c = first_state(step, worker, 3, 6, first * v.units, rows * v.units),
-                         .sequence = wanted(step, worker, 7, v.sequences),
-                         .h_before = wanted(step, worker, 8, d->keep),
-                         .c_before = wanted(step, worker, 9, d->keep),
-                         .kept = wanted(step, worker, 10, d->keep)};
-  run_forward(&v, cell, fnn_pointer(step, worker, 1), 5, fnn_kernel->lstm, first, (float *)worker->scratch);
-}
-
-const char *fnn_gru_prepare(fnn_step *step) {
-  const fnn_gru_dims *d = (const fnn_gru_dims *)step->dim;
-  const sizes v = SIZES(d, 3);
-  const int hold = fnn_holds(step, 0, elements(&v, 3)) && fnn_holds(step, 1, matrix(&v)) &&
-                   fnn_holds(step, 2, fnn_multiply(3, v.units)) && fnn_holds(step, 3, states(&v)) &&
-                   mask_holds(step, &v, 4) && results_hold(step, &v, 5, 1, d->keep, 4);
-  return prepare(step, &v, packed_floats(v.units, width(&v)), hold, "gru: sizes do not fit the operands");
-}
-
-void fnn_gru_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_gru_dims *d = (const fnn_gru_dims *)step->dim;
-  const sizes v = SIZES(d, 3);
-  ptrdiff_t first;
-  const ptrdiff_t rows = rows_of(&v, chunk, &first);
-  const fnn_cell cell = {.rows = rows,
-                         .units = v.units,
-                         .t = v.t,
-                         .x = fnn_pointer(step, worker, 0),
-                         .bias = fnn_pointer(step, worker, 2),
-                         .mask = wanted(step, worker, 4, v.masked),
-                         .h = first_state(step, worker, 3, 5, first * v.units, rows * v.units),
-                         .sequence = wanted(step, worker, 6, v.sequences),
-                         .h_before = wanted(step, worker, 7, d->keep),
-                         .kept = wanted(step, worker, 8, d->keep)};
-  run_forward(&v, cell, fnn_pointer(step, worker, 1), 4, fnn_kernel->gru, first, (float *)worker->scratch);
-}
-
-/* ---- the gradients -------------------------------------------------------------------------------------------- */
-
-typedef void gradient_function(const fnn_cell_gradient *s);
-
-/* From the last element to the first; `kept` as above, `s.dh` has the gradient of the last states. */
-static void run_back(const sizes *v, fnn_cell_gradient s, const float *u, ptrdiff_t kept, gradient_function *cell,
-                     ptrdiff_t first, float *scratch) {
-  const ptrdiff_t units = v->units, columns = width(v);
-  s.dproduct = scratch + rounded(packed_floats(columns, units), LINE);
-  const fnn_gemm gemm = {.m = s.rows,
-                         .n = units,
-                         .k = columns,
-                         .batch = 1,
-                         .a = s.dproduct,
-                         .a_row = columns,
-                         .a_col = 1,
-                         .b = u,
-                         .b_row = columns,
-                         .b_transposed = 1,
-                         .c = s.dh,
-                         .c_row = units,
-                         .accumulate = 1,
-                         .packed = scratch};
-  fnn_kernel->pack_b(&gemm, scratch);
+/* From the last element to the first; `s` has the arrays' beginnings, `s.dh` the gradient of the last states. */
+static void run_back(const sizes *v, const form *f, fnn_cell_gradient s, const float *u, ptrdiff_t first,
+                     float *scratch, void (*cell)(const fnn_cell_gradient *)) {
+  const ptrdiff_t units = v->units, columns = f->gates * units;
+  fnn_gemm gemm = {.m = s.rows,
+                   .n = units,
+                   .k = columns,
+                   .batch = 1,
+                   .a_row = columns,
+                   .a_col = 1,
+                   .b = u,
+                   .b_row = columns,
+                   .b_transposed = 1,
+                   .c = s.dh,
+                   .c_row = units,
+                   .accumulate = 1};
+  gemm.a = s.dproduct = pack(&gemm, scratch);
   for (ptrdiff_t i = 0; i < v->t; i++) {
     const ptrdiff_t at = first * v->t + (v->reverse ? i : v->t - 1 - i);
     fnn_cell_gradient now = s;
-    now.kept = s.kept + at * kept * units;
+    now.kept = s.kept + at * f->kept * units;
     now.before = advance(s.before, at * units);
     now.mask = advance(s.mask, at);
     now.dsequence = advance(s.dsequence, at * units);
@@ -252,86 +240,41 @@ static void run_back(const sizes *v, fnn_cell_gradient s, const float *u, ptrdif
   }
 }
 
-const char *fnn_simple_rnn_gradient_prepare(fnn_step *step) {
-  const fnn_simple_rnn_gradient_dims *d = (const fnn_simple_rnn_gradient_dims *)step->dim;
-  const sizes v = SIZES(d, 1);
-  const int hold = fnn_holds(step, 0, states(&v)) && (!v.sequences || fnn_holds(step, 1, elements(&v, 1))) &&
-                   fnn_holds(step, 2, matrix(&v)) && fnn_holds(step, 3, elements(&v, 1)) && mask_holds(step, &v, 4) &&
-                   fnn_holds(step, 5, elements(&v, 1)) && fnn_holds(step, 6, states(&v));
-  return prepare(step, &v, packed_floats(width(&v), v.units), hold,
-                 "simple_rnn_gradient: sizes do not fit the operands");
-}
-
-void fnn_simple_rnn_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_simple_rnn_gradient_dims *d = (const fnn_simple_rnn_gradient_dims *)step->dim;
-  const sizes v = SIZES(d, 1);
+static void gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk, const form *f,
+                         void (*cell)(const fnn_cell_gradient *)) {
+  const sizes *v = sizes_of(step);
+  const ptrdiff_t u = f->states + 1, mask = u + 2 + f->reads, apart = f->gates > f->joint, dh = mask + 2 + apart;
   ptrdiff_t first;
-  const ptrdiff_t rows = rows_of(&v, chunk, &first);
-  const fnn_cell_gradient cell = {.rows = rows,
-                                  .units = v.units,
-                                  .t = v.t,
-                                  .kept = fnn_pointer(step, worker, 3),
-                                  .mask = wanted(step, worker, 4, v.masked),
-                                  .dsequence = wanted(step, worker, 1, v.sequences),
-                                  .dh = first_state(step, worker, 0, 6, first * v.units, rows * v.units),
-                                  .dx = fnn_pointer(step, worker, 5)};
-  run_back(&v, cell, fnn_pointer(step, worker, 2), 1, fnn_kernel->simple_rnn_gradient, first, (float *)worker->scratch);
+  const ptrdiff_t rows = rows_of(v, chunk, &first), begin = first * v->units, count = rows * v->units;
+  const fnn_cell_gradient s = {.rows = rows,
+                               .units = v->units,
+                               .t = v->t,
+                               .kept = wanted(step, worker, u + 1, 1),
+                               .before = wanted(step, worker, u + 2, f->reads),
+                               .mask = wanted(step, worker, mask, v->masked),
+                               .dsequence = wanted(step, worker, u - 1, v->sequences),
+                               .dh = first_state(step, worker, 0, dh, begin, count),
+                               .dc = f->states > 1 ? first_state(step, worker, 1, dh + 1, begin, count) : NULL,
+                               .dx = wanted(step, worker, mask + 1, 1),
+                               .dproducts = wanted(step, worker, mask + 2, apart)};
+  run_back(v, f, s, wanted(step, worker, u, 1), first, (float *)worker->scratch, cell);
 }
 
-const char *fnn_lstm_gradient_prepare(fnn_step *step) {
-  const fnn_lstm_gradient_dims *d = (const fnn_lstm_gradient_dims *)step->dim;
-  const sizes v = SIZES(d, 4);
-  const int hold = fnn_holds(step, 0, states(&v)) && fnn_holds(step, 1, states(&v)) &&
-                   (!v.sequences || fnn_holds(step, 2, elements(&v, 1))) && fnn_holds(step, 3, matrix(&v)) &&
-                   fnn_holds(step, 4, elements(&v, 5)) && fnn_holds(step, 5, elements(&v, 1)) &&
-                   mask_holds(step, &v, 6) && fnn_holds(step, 7, elements(&v, 4)) && fnn_holds(step, 8, states(&v)) &&
-                   fnn_holds(step, 9, states(&v));
-  return prepare(step, &v, packed_floats(width(&v), v.units), hold, "lstm_gradient: sizes do not fit the operands");
-}
+/* ---- the steps -------------------------------------------------------------------------------------------------- */
 
-void fnn_lstm_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_lstm_gradient_dims *d = (const fnn_lstm_gradient_dims *)step->dim;
-  const sizes v = SIZES(d, 4);
-  ptrdiff_t first;
-  const ptrdiff_t rows = rows_of(&v, chunk, &first);
-  const fnn_cell_gradient cell = {.rows = rows,
-                                  .units = v.units,
-                                  .t = v.t,
-                                  .kept = fnn_pointer(step, worker, 4),
-                                  .before = fnn_pointer(step, worker, 5),
-                                  .mask = wanted(step, worker, 6, v.masked),
-                                  .dsequence = wanted(step, worker, 2, v.sequences),
-                                  .dh = first_state(step, worker, 0, 8, first * v.units, rows * v.units),
-                                  .dc = first_state(step, worker, 1, 9, first * v.units, rows * v.units),
-                                  .dx = fnn_pointer(step, worker, 7)};
-  run_back(&v, cell, fnn_pointer(step, worker, 3), 5, fnn_kernel->lstm_gradient, first, (float *)worker->scratch);
-}
-
-const char *fnn_gru_gradient_prepare(fnn_step *step) {
-  const fnn_gru_gradient_dims *d = (const fnn_gru_gradient_dims *)step->dim;
-  const sizes v = SIZES(d, 3);
-  const int hold = fnn_holds(step, 0, states(&v)) && (!v.sequences || fnn_holds(step, 1, elements(&v, 1))) &&
-                   fnn_holds(step, 2, matrix(&v)) && fnn_holds(step, 3, elements(&v, 4)) &&
-                   fnn_holds(step, 4, elements(&v, 1)) && mask_holds(step, &v, 5) &&
-                   fnn_holds(step, 6, elements(&v, 3)) && fnn_holds(step, 7, elements(&v, 3)) &&
-                   fnn_holds(step, 8, states(&v));
-  return prepare(step, &v, packed_floats(width(&v), v.units), hold, "gru_gradient: sizes do not fit the operands");
-}
-
-void fnn_gru_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
-  const fnn_gru_gradient_dims *d = (const fnn_gru_gradient_dims *)step->dim;
-  const sizes v = SIZES(d, 3);
-  ptrdiff_t first;
-  const ptrdiff_t rows = rows_of(&v, chunk, &first);
-  const fnn_cell_gradient cell = {.rows = rows,
-                                  .units = v.units,
-                                  .t = v.t,
-                                  .kept = fnn_pointer(step, worker, 3),
-                                  .before = fnn_pointer(step, worker, 4),
-                                  .mask = wanted(step, worker, 5, v.masked),
-                                  .dsequence = wanted(step, worker, 1, v.sequences),
-                                  .dh = first_state(step, worker, 0, 8, first * v.units, rows * v.units),
-                                  .dx = fnn_pointer(step, worker, 6),
-                                  .dproducts = fnn_pointer(step, worker, 7)};
-  run_back(&v, cell, fnn_pointer(step, worker, 2), 4, fnn_kernel->gru_gradient, first, (float *)worker->scratch);
-}
+#define STEPS(cell)                                                                                 \
+  const char *fnn_##cell##_prepare(fnn_step *step) {                                                \
+    return forward_prepare(step, &cell, #cell ": sizes do not fit the operands");                   \
+  }                                                                                                 \
+  void fnn_##cell##_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {          \
+    forward_run(step, worker, chunk, &cell, fnn_kernel->cell);                                      \
+  }                                                                                                 \
+  const char *fnn_##cell##_gradient_prepare(fnn_step *step) {                                       \
+    return gradient_prepare(step, &cell, #cell "_gradient: sizes do not fit the operands");         \
+  }                                                                                                 \
+  void fnn_##cell##_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) { \
+    gradient_run(step, worker, chunk, &cell, fnn_kernel->cell##_gradient);                          \
+  }
+STEPS(simple_rnn)
+STEPS(lstm)
+STEPS(gru)

@@ -104,16 +104,16 @@ def take(table, index):
     return ops.take(table, index, axis=0)
 
 
-def lstm(x, u, h, c):
-    return recurrent.lstm(x, u, h, c)[1][0]
+def lstm(x, w, bias, u, h, c):
+    return recurrent.lstm(x, w, bias, u, h, c)[1][0]
 
 
-def gru(x, u, bias, h):
-    return recurrent.gru(x, u, bias, h)[1][0]
+def gru(x, w, bias, u, h):
+    return recurrent.gru(x, w, bias, u, h)[1][0]
 
 
-def simple_rnn(x, u, h):
-    return recurrent.simple_rnn(x, u, h)[1][0]
+def simple_rnn(x, w, bias, u, h):
+    return recurrent.simple_rnn(x, w, bias, u, h)[1][0]
 
 
 def images(n, size, c, f, window=3, padding="valid"):
@@ -138,11 +138,16 @@ def both_conv_cases(name, shapes, padding="valid"):
     yield from conv_cases(name, shapes, padding, direct=True)
 
 
-def recurrent_cases(function, gates, n, t, units, bias=False, states=1):
+def recurrent_cases(function, gates, n, t, k, units, biases=1, states=1):
     """Forward, and all gradients with the forward pass that they need; the scale keeps the gates from their ends."""
-    shapes = [(n, t, gates * units), (units, gates * units), *[(gates * units,)] * bias, *[(n, units)] * states]
-    scaled = lambda x, u, *others: function(x, u * units**-0.5, *others)  # noqa: E731
-    name = f"{function.__name__} {units} units, {t} elements n{n}"
+    width = gates * units
+    weights = [(k, width), (width,) if biases == 1 else (biases, width), (units, width)]
+    shapes = [(n, t, k), *weights, *[(n, units)] * states]
+
+    def scaled(x, w, bias, u, *states):
+        return function(x, w * k**-0.5, bias, u * units**-0.5, *states)
+
+    name = f"{function.__name__} {units} units, {t} elements of {k}, n{n}"
     yield Case(name, scaled, tuple(shapes))
     yield Case(f"{name}, and gradients", gradient_of(scaled, *range(len(shapes))), (*shapes, (n, units)))
 
@@ -181,9 +186,10 @@ CASES = [
     Case("conv2d, bias, relu, max pool 13x13x32->64 n128", conv_pool, ((128, 13, 13, 32), (3, 3, 32, 64), (64,))),
     Case("average pool 2x2", average_pool, (POOLED,)),
     Case("average pool gradient", gradient_of(average_pool, 0), (POOLED, POOLED_OUT)),
-    *recurrent_cases(lstm, 4, 64, 28, 128, states=2),
-    *recurrent_cases(gru, 3, 64, 100, 64, bias=True),
-    *recurrent_cases(simple_rnn, 1, 64, 100, 64),
+    *recurrent_cases(lstm, 4, 64, 28, 28, 128, states=2),
+    *recurrent_cases(lstm, 4, 1, 28, 28, 32, states=2),
+    *recurrent_cases(gru, 3, 64, 100, 32, 64, biases=2),
+    *recurrent_cases(simple_rnn, 1, 64, 100, 32, 64),
     Case("elementwise, ten operations 1e6", chain, ((1000, 1000),) * 3),
     Case("matmul, bias, relu 128x784 784x512", bias_relu, ((128, 784), (784, 512), (512,))),
     Case("Adam update 1e5", adam, ((100_000,),) * 4, in_place=True),

@@ -428,10 +428,11 @@ def _recurrent():
         for name in ("simple_rnn", "lstm", "gru"):
             primitive = PRIMITIVES[name]
             width, states, mask = primitive.gates * units, primitive.states, [((n, t), "bool")] * masked
-            weights = [((units, width), "small"), *[((width,), "real")] * primitive.biased]
-            inputs = (((n, t, width), "real"), *weights, *[((n, units), "unit")] * states, *mask)
+            bias, k = (width,) if primitive.biases == 1 else (2, width), 4
+            weights = [((k, width), "small"), (bias, "real"), ((units, width), "small")]
+            inputs = (((n, t, k), "real"), *weights, *[((n, units), "unit")] * states, *mask)
             function = _shown(use(name, reverse=reverse), states + 1)
-            length = t * (units + 32)  # roundings on the way: the product and about 32 in a cell, for every element
+            length = t * (k + units + 32)  # roundings on the way: products and about 32 in a cell, for every element
             yield Case(name, function, inputs, label, False, length, magnitude=_recurrent_size)
             yield from _recurrent_gradients(name, n, t, units, masked, reverse, label)
 
@@ -441,14 +442,16 @@ def _shown(function, count):
     return lambda *tensors: function(*tensors)[:count]
 
 
-def _recurrent_size(x, u, *others):
+def _recurrent_size(x, w, bias, u, *others):
     """The terms that are rounded in one element, times what later elements make of an error.
 
     An error e of h is one of at most |u| e in a gate, |u| the largest sum of a column; a gate is a factor of numbers up
     to t + 1 with a slope of at most 1/4, or a term of its own.
     """
     t, largest = x.shape[1], np.abs(u).sum(0).max()
-    terms = np.abs(x).max() + largest + t + 1 + max(np.abs(o).max() for o in others)
+    terms = (
+        (np.abs(x) @ np.abs(w)).max() + 2 * np.abs(bias).max() + largest + t + 1 + max(np.abs(o).max() for o in others)
+    )
     return [terms * (1 + (t / 4 + 2) * largest) ** t] * 3
 
 

@@ -34,12 +34,16 @@ FNN_INLINE int cell_present(const float *mask, ptrdiff_t at) { return mask == NU
 FNN_INLINE vf cell_slope_sigmoid(vf a) { return vf_fnma(a, a, a); }
 FNN_INLINE vf cell_slope_tanh(vf a) { return vf_fnma(a, a, vf_set1(1.0f)); }
 
-FNN_INLINE void cell_sigmoid(const float *x, const float *y, float *out, ptrdiff_t j, ptrdiff_t count) {
-  cell_store(out + j, vm_sigmoid(vf_add(cell_load(x + j, count), cell_load(y + j, count))), count);
+FNN_INLINE vf cell_sum(const float *x, const float *y, ptrdiff_t j, ptrdiff_t count) {
+  return vf_add(cell_load(x + j, count), cell_load(y + j, count));
 }
 
-FNN_INLINE void cell_tanh(const float *x, const float *y, float *out, ptrdiff_t j, ptrdiff_t count) {
-  cell_store(out + j, vm_tanh(vf_add(cell_load(x + j, count), cell_load(y + j, count))), count);
+FNN_INLINE void cell_sigmoid(const float *x, const float *bias, float *out, ptrdiff_t j, ptrdiff_t count) {
+  cell_store(out + j, vm_sigmoid(cell_sum(x, bias, j, count)), count);
+}
+
+FNN_INLINE void cell_tanh(const float *x, const float *bias, float *out, ptrdiff_t j, ptrdiff_t count) {
+  cell_store(out + j, vm_tanh(cell_sum(x, bias, j, count)), count);
 }
 
 /* What all cells do with a new h of row i. */
@@ -67,9 +71,8 @@ FNN_INLINE void simple_rnn_state(const fnn_cell *s, ptrdiff_t i, int present, co
 static void simple_rnn(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
-    const float *x = CELL_ROW(s->x, i, u), *product = s->product + i * u;
-    float *y = s->kept != NULL ? CELL_ROW(s->kept, i, u) : s->product + i * u;
-    CELL_EACH(u, cell_tanh, x, product, y);
+    float *product = s->product + i * u, *y = s->kept != NULL ? CELL_ROW(s->kept, i, u) : product;
+    CELL_EACH(u, cell_tanh, product, s->bias, y);
     CELL_EACH(u, simple_rnn_state, s, i, cell_present(s->mask, i * s->t), y);
   }
 }
@@ -113,11 +116,12 @@ FNN_INLINE void lstm_state(const fnn_cell *s, ptrdiff_t i, int present, const fl
 static void lstm(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
-    const float *x = CELL_ROW(s->x, i, 4 * u), *product = s->product + i * 4 * u;
-    float *kept = CELL_ROW(s->kept, i, 5 * u), *gates = kept != NULL ? kept : s->product + i * 4 * u;
-    CELL_EACH(2 * u, cell_sigmoid, x, product, gates);
-    CELL_EACH(u, cell_tanh, x + 2 * u, product + 2 * u, gates + 2 * u);
-    CELL_EACH(u, cell_sigmoid, x + 3 * u, product + 3 * u, gates + 3 * u);
+    const float *bias = s->bias;
+    float *product = s->product + i * 4 * u;
+    float *kept = CELL_ROW(s->kept, i, 5 * u), *gates = kept != NULL ? kept : product;
+    CELL_EACH(2 * u, cell_sigmoid, product, bias, gates);
+    CELL_EACH(u, cell_tanh, product + 2 * u, bias + 2 * u, gates + 2 * u);
+    CELL_EACH(u, cell_sigmoid, product + 3 * u, bias + 3 * u, gates + 3 * u);
     float *y = kept != NULL ? kept + 4 * u : NULL;
     CELL_EACH(u, lstm_state, s, i, cell_present(s->mask, i * s->t), gates, CELL_ROW(s->c_before, i, u), y);
   }
@@ -159,18 +163,17 @@ static void lstm_gradient(const fnn_cell_gradient *s) {
 
 /* ---- gru ------------------------------------------------------------------------------------------------------ */
 
-FNN_INLINE void gru_gate(const float *x, const float *product, const float *bias, float *out, ptrdiff_t j,
+FNN_INLINE void gru_gate(const float *sum, const float *bias, const float *inner_bias, float *out, ptrdiff_t j,
                          ptrdiff_t count) {
-  const vf inner = vf_add(cell_load(product + j, count), cell_load(bias + j, count));
-  cell_store(out + j, vm_sigmoid(vf_add(cell_load(x + j, count), inner)), count);
+  cell_store(out + j, vm_sigmoid(vf_add(cell_sum(sum, bias, j, count), cell_load(inner_bias + j, count))), count);
 }
 
-/* y from r and q = product + bias, which is kept as well where there is room for it. */
-FNN_INLINE void gru_proposal(const float *x, const float *product, const float *bias, const float *r, float *y,
-                             float *q, ptrdiff_t j, ptrdiff_t count) {
-  const vf inner = vf_add(cell_load(product + j, count), cell_load(bias + j, count));
-  if (q != NULL) cell_store(q + j, inner, count);
-  cell_store(y + j, vm_tanh(vf_fma(cell_load(r + j, count), inner, cell_load(x + j, count))), count);
+/* y from r and q, which is kept with its bias where there is room for it. */
+FNN_INLINE void gru_proposal(const float *x, const float *bias, const float *q, const float *inner_bias, const float *r,
+                             float *y, float *kept_q, ptrdiff_t j, ptrdiff_t count) {
+  const vf inner = cell_sum(q, inner_bias, j, count);
+  if (kept_q != NULL) cell_store(kept_q + j, inner, count);
+  cell_store(y + j, vm_tanh(vf_fma(cell_load(r + j, count), inner, cell_sum(x, bias, j, count))), count);
 }
 
 FNN_INLINE void gru_state(const fnn_cell *s, ptrdiff_t i, int present, const float *z, const float *y, ptrdiff_t j,
@@ -183,11 +186,12 @@ FNN_INLINE void gru_state(const fnn_cell *s, ptrdiff_t i, int present, const flo
 static void gru(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
-    const float *x = CELL_ROW(s->x, i, 3 * u), *product = s->product + i * 3 * u, *bias = s->bias;
-    float *kept = CELL_ROW(s->kept, i, 4 * u), *z = kept != NULL ? kept : s->product + i * 3 * u;
-    float *r = z + u, *y = z + 2 * u, *q = kept != NULL ? kept + 3 * u : NULL;
-    CELL_EACH(2 * u, gru_gate, x, product, bias, z);
-    CELL_EACH(u, gru_proposal, x + 2 * u, product + 2 * u, bias + 2 * u, r, y, q);
+    const float *bias = s->bias, *inner = bias + 3 * u;
+    float *product = s->product + i * 4 * u, *q = product + 3 * u;
+    float *kept = CELL_ROW(s->kept, i, 4 * u), *z = kept != NULL ? kept : product, *y = z + 2 * u;
+    CELL_EACH(2 * u, gru_gate, product, bias, inner, z);
+    CELL_EACH(u, gru_proposal, product + 2 * u, bias + 2 * u, q, inner + 2 * u, z + u, y,
+              kept != NULL ? kept + 3 * u : NULL);
     CELL_EACH(u, gru_state, s, i, cell_present(s->mask, i * s->t), z, y);
   }
 }

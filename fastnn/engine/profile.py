@@ -155,6 +155,8 @@ def _flops(placed):
         return fused + placed.draft.reads[0].size
     if placed.kernel == "elementwise_reduce":
         return fused + sum(v.kind == "piece" for v in placed.code.views) * placed.code.count
+    if placed.draft.flops is not None:
+        return fused + placed.draft.flops
     main = placed.draft.instructions[0]
     return fused + main.primitive.flops(main)
 

@@ -18,13 +18,14 @@ MAX_RANK = 6  # FNN_MAX_RANK in csrc/fnn.h
 class Draft:
     """A step before its operands have places: tensors read, tensors written, sizes, bytecode."""
 
-    __slots__ = ("code", "instructions", "kernel", "operands", "reads", "sizes", "updates", "writes")
+    __slots__ = ("code", "flops", "instructions", "kernel", "operands", "reads", "sizes", "updates", "writes")
 
     def __init__(self, kernel, reads, writes, sizes, code=None, operands=None, updates=False):
         self.kernel, self.reads, self.writes = kernel, tuple(reads), tuple(writes)
         self.sizes, self.code, self.updates = sizes, code, updates
         self.operands = tuple(operands) if operands is not None else self.reads + self.writes
         self.instructions = ()
+        self.flops = None  # or its part of those of its primitive, which is several steps
 
 
 class Lowering:
@@ -102,11 +103,15 @@ class Lowering:
         """A tensor that exists only between two steps."""
         return Tensor(self.program, shape, dtype, "result")
 
-    def step(self, kernel, reads, writes, sizes, instruction=None):
-        """One kernel call; with `instruction`, the node's epilogue runs on its first output."""
+    def step(self, kernel, reads, writes, sizes, instruction=None, flops=None):
+        """One kernel call; with `instruction`, the node's epilogue runs on its first output.
+
+        flops: its part of those of a primitive that is several steps.
+        """
         body = self.node.body if instruction is not None else []
         if not body:
             self.drafts.append(Draft(kernel, reads, writes, sizes))
+            self.drafts[-1].flops = flops
             return
         raw, *others = writes
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]

@@ -1,8 +1,8 @@
 """Recurrent layers: a cell applied to one element of a sequence after the other.
 
-What does not depend on the state (the product of all elements with the kernel) is computed once for the whole sequence.
-The rest is one primitive for the cells as they are by default, `fastnn.ops.recurrent`; with other activations, with
-recurrent dropout in training, with `unroll` and for cells of users, a traced program holds the steps one by one.
+Cells as they are by default go along the whole sequence in one primitive, `fastnn.ops.recurrent`; with other
+activations, with recurrent dropout in training, with `unroll` and for cells of users, a traced program holds the steps
+one by one, behind one product of all elements with the kernel.
 """
 
 from collections.abc import Mapping
@@ -170,18 +170,20 @@ class RNN(Layer):
             states = tree.pack_sequence_as(states, self.states) if self.states else states
         else:
             states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
-        steps = self.cell.project(sequences, training) if isinstance(self.cell, Cell) else sequences
-        if isinstance(self.cell, Cell) and self.cell.whole(training) and not self.unroll:
-            result, states = self._at_once(steps, states, mask, started=bool(initial_state or self.states))
+        ours = isinstance(self.cell, Cell)
+        if ours and self.cell.whole(training) and not self.unroll:
+            inputs, started = self.cell.dropped(sequences, training), bool(initial_state or self.states)
+            result, states = self._at_once(inputs, states, mask, started)
         else:
+            steps = self.cell.project(sequences, training) if ours else sequences
             result, states = self._step_by_step(steps, states, mask, training)
         for kept, state in zip(self.states or [], tree.flatten(states), strict=False):
             kept.assign(state)
         return [result, *states] if self.return_state else result
 
-    def _at_once(self, projected, states, mask, started):
+    def _at_once(self, inputs, states, mask, started):
         """(outputs, states) by one primitive; `started`: the states before the first element need not be zeros."""
-        sequence, states = self.cell.along(projected, states, mask, self.go_backwards)
+        sequence, states = self.cell.along(inputs, states, mask, self.go_backwards)
         result = sequence if self.return_sequences else states[0]
         if mask is not None and (started or self.zero_output_for_mask):
             shown = self._shown(mask) if self.return_sequences else self._shown(mask)[:, 0 if self.go_backwards else -1]

@@ -1,6 +1,7 @@
 """The cells of recurrent layers: what happens at one element of a sequence."""
 
 import inspect
+from collections.abc import Callable
 
 from fastnn import activations, ops, random
 from fastnn.layers.core import positive_integer
@@ -51,6 +52,7 @@ class Cell(Layer):
     """
 
     gates = states = 1
+    whole_sequence: Callable  # the cell along a sequence at once
 
     def _construct(self, given, others):
         super().__init__(**others)
@@ -103,12 +105,17 @@ class Cell(Layer):
     def get_initial_state(self, batch_size=None):
         return [ops.zeros((batch_size, self.units), self.dtype) for _ in range(self.states)]
 
+    def dropped(self, inputs, training):
+        """Inputs of shape (n, k) or (n, t, k) with the dropout, the same at every step."""
+        if not training or not self.dropout:
+            return inputs
+        shape = (inputs.shape[0], *(1,) * (len(inputs.shape) - 2), inputs.shape[-1])
+        return random.dropout(inputs, self.dropout, shape, self.generator)
+
     def project(self, inputs, training=False):
         """The part of a step that does not depend on the state: inputs of shape (n, k) or (n, t, k)."""
         self._kept = None
-        if training and self.dropout:
-            shape = (inputs.shape[0], *(1,) * (len(inputs.shape) - 2), inputs.shape[-1])
-            inputs = random.dropout(inputs, self.dropout, shape, self.generator)
+        inputs = self.dropped(inputs, training)
         bias = self.input_bias()
         y = ops.matmul(ops.reshape(inputs, (-1, inputs.shape[-1])), self.kernel)
         y = y if bias is None else y + bias
@@ -133,9 +140,10 @@ class Cell(Layer):
         """Whether `along` computes what `advance` does, step by step."""
         return self.activation is activations.tanh and not (training and self.recurrent_dropout)
 
-    def along(self, projected, states, mask, reverse):
+    def along(self, inputs, states, mask, reverse):
         """(h behind every element, states in the end) of whole sequences."""
-        raise NotImplementedError
+        bias = ops.zeros(self.bias_shape()) if self.bias is None else self.bias
+        return self.whole_sequence(inputs, self.kernel, bias, self.recurrent_kernel, *states, mask, reverse)
 
     def call(self, inputs, states, training=False):
         states = list(states) if isinstance(states, (list, tuple)) else [states]
@@ -156,14 +164,13 @@ class Cell(Layer):
 class SimpleRNNCell(Cell):
     """h = activation(x . kernel + h . recurrent_kernel + bias)."""
 
+    whole_sequence = staticmethod(recurrent.simple_rnn)
+
     __init__ = constructor({**SIMPLE, **INITIALIZERS, **REGULARIZERS, **CONSTRAINTS, **DROPOUT, "seed": None})
 
     def advance(self, projected, states, training=False):
         h = self.activation(projected + ops.matmul(self.recurrent(states[0], training), self.recurrent_kernel))
         return h, [h]
-
-    def along(self, projected, states, mask, reverse):
-        return recurrent.simple_rnn(projected, self.recurrent_kernel, *states, mask, reverse)
 
 
 class _GatedCell(Cell):
@@ -179,6 +186,7 @@ class LSTMCell(_GatedCell):
     """
 
     gates, states = 4, 2
+    whole_sequence = staticmethod(recurrent.lstm)
 
     __init__ = constructor({
         "units": REQUIRED, **GATED, **INITIALIZERS, "unit_forget_bias": True, **REGULARIZERS, **CONSTRAINTS, **DROPOUT,
@@ -199,9 +207,6 @@ class LSTMCell(_GatedCell):
         h = self.recurrent_activation(o) * self.activation(c)
         return h, [h, c]
 
-    def along(self, projected, states, mask, reverse):
-        return recurrent.lstm(projected, self.recurrent_kernel, *states, mask, reverse)
-
 
 @registry.register("layer")
 class GRUCell(_GatedCell):
@@ -212,6 +217,7 @@ class GRUCell(_GatedCell):
     """
 
     gates = 3
+    whole_sequence = staticmethod(recurrent.gru)
 
     __init__ = constructor({
         "units": REQUIRED, **GATED, **INITIALIZERS, **REGULARIZERS, **CONSTRAINTS, **DROPOUT, "reset_after": True,
@@ -243,7 +249,3 @@ class GRUCell(_GatedCell):
 
     def whole(self, training):
         return super().whole(training) and self.reset_after
-
-    def along(self, projected, states, mask, reverse):
-        bias = ops.zeros(3 * self.units) if self.bias is None else self.bias[1]
-        return recurrent.gru(projected, self.recurrent_kernel, bias, *states, mask, reverse)

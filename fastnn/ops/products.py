@@ -40,17 +40,22 @@ class MatMul(Primitive):
         transpose_a, transpose_b = (instruction.attributes.get(f"transpose_{x}", False) for x in "ab")
         m, n = c.shape[-2:]
         k = a.shape[-2] if transpose_a else a.shape[-1]
-        sizes = {
-            "batch": math.prod(c.shape[:-2]), "m": m, "n": n, "k": k,
-            "a_row": 1 if transpose_a else k, "a_col": m if transpose_a else 1, "a_batch": m * k, "b_batch": k * n,
-            "b_transposed": int(transpose_b),
-        }  # fmt: skip
+        sizes = matmul_sizes(m, n, k, math.prod(c.shape[:-2]), transpose_a, transpose_b)
         lowering.step("matmul", (a, b), (c,), sizes, instruction)
 
     def flops(self, instruction):
         a, c = instruction.inputs[0], instruction.outputs[0]
         k = a.shape[-2] if instruction.attributes.get("transpose_a") else a.shape[-1]
         return 2 * math.prod(c.shape) * k
+
+
+def matmul_sizes(m, n, k, batch=1, transpose_a=False, transpose_b=False):
+    """Those of the step `matmul` in csrc/steps.def."""
+    return {
+        "batch": batch, "m": m, "n": n, "k": k,
+        "a_row": 1 if transpose_a else k, "a_col": m if transpose_a else 1, "a_batch": m * k, "b_batch": k * n,
+        "b_transposed": int(transpose_b),
+    }  # fmt: skip
 
 
 def as_floats(x):

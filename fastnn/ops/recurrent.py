@@ -1,8 +1,7 @@
 """Recurrent layers as one primitive each: the states go along whole sequences, see ``csrc/recurrent.c``.
 
-Sequences x (n, t, gates * units) are the inputs' share in the gates: the product of all elements with the kernel, and
-the bias.  u (units, gates * units) is the recurrent kernel, h (and c) the states (n, units) before the first element.
-A mask (n, t) leaves the states as they are where it is False.
+Sequences x are (n, t, k), w (k, gates * units) is the kernel, u (units, gates * units) the recurrent kernel, h (and c)
+the states (n, units) before the first element.  A mask (n, t) leaves the states as they are where it is False.
 """
 
 import math
@@ -12,27 +11,29 @@ import numpy as np
 from fastnn.graph.program import apply
 from fastnn.ops import creation, elementwise, reduce
 from fastnn.ops.primitive import Primitive
-from fastnn.ops.products import _matmul
-from fastnn.ops.shape import reshape
+from fastnn.ops.products import _matmul, as_floats, matmul_sizes
+from fastnn.ops.shape import reshape, stack
+
+FEW_ROWS = 8  # SPLIT_ROWS in csrc/recurrent.c: fewer sequences are one chunk
+LARGE = 1 << 16  # elements of w: no more stay in the second-level cache from one element of a sequence to the next
 
 
 class _Recurrent(Primitive):
     """A cell applied to one element after the other; from the last to the first with ``reverse``.
 
-    Inputs x, u[, bias], states[, mask].  Outputs: the states in the end; h behind every element, (n, t, units); and for
-    the gradient the states before every element, and what it reads of the cell, (n, t, kept * units).
+    Inputs x, w, bias, u, states[, mask].  Outputs: the states in the end; h behind every element, (n, t, units); and
+    for the gradient the states before every element, and what it reads of the cell, (n, t, kept * units).
 
     Attributes
     ----------
     gates, kept : int
-        Blocks of units in x, and in what is kept of an element.
+        Blocks of units in x . w and h . u, and in what is kept of an element.
     states : int
-    biased : bool
-        Whether a bias (gates * units,) is added to h . u.
+    biases : int
+        1: bias (gates * units,) is added to x . w; 2: of bias (2, gates * units), the second row to h . u.
     """
 
-    gates = kept = states = 1
-    biased = False
+    gates = kept = states = biases = 1
 
     def __init__(self, name, backwards):
         super().__init__(name)
@@ -40,33 +41,35 @@ class _Recurrent(Primitive):
         self.backwards = backwards
 
     def operands(self, inputs):
-        """(x, u, [bias], states, mask or None) of the inputs."""
-        x, u, *rest = inputs
-        bias = rest[: self.biased]
-        states = rest[self.biased : self.biased + self.states]
-        mask = rest[self.biased + self.states :]
-        return x, u, bias, states, mask[0] if mask else None
+        """(x, w, bias, u, states, mask or None) of the inputs."""
+        x, w, bias, u, *rest = inputs
+        states, mask = rest[: self.states], rest[self.states :]
+        return x, w, bias, u, states, mask[0] if mask else None
 
     def infer(self, *inputs, reverse=False):
-        x, u, bias, states, mask = self.operands(inputs)
-        (n, t, width), units = x.shape, u.shape[0]
-        shapes = [(units, width), *[(width,)] * len(bias), *[(n, units)] * self.states]
-        given = [tensor.shape for tensor in (u, *bias, *states)]
-        if width != self.gates * units or given != shapes or t == 0 or (mask is not None and mask.shape != (n, t)):
+        x, w, bias, u, states, mask = self.operands(inputs)
+        (n, t, k), units = x.shape, u.shape[0]
+        width = self.gates * units
+        shapes = [(k, width), (width,) if self.biases == 1 else (2, width), (units, width)]
+        shapes += [(n, units)] * self.states
+        given = [tensor.shape for tensor in (w, bias, u, *states)]
+        if given != shapes or t == 0 or (mask is not None and mask.shape != (n, t)):
             raise ValueError(
-                f"{self.name}: x of shape {x.shape} needs t >= 1 elements of {self.gates} * units, operands of shapes "
-                f"{shapes} and perhaps a mask of shape {(n, t)}; received {[i.shape for i in inputs[1:]]}"
+                f"{self.name}: x of shape {x.shape} needs t >= 1 elements, operands of shapes {shapes} and perhaps a "
+                f"mask of shape {(n, t)}; received {[i.shape for i in inputs[1:]]}"
             )
         outputs = [(n, units)] * self.states + [(n, t, units)] * (1 + self.states) + [(n, t, self.kept * units)]
         return [(shape, x.dtype) for shape in outputs]
 
     def reference(self, *inputs, reverse=False):
-        x, u, bias, states, mask = self.operands(inputs)
+        x, w, bias, u, states, mask = self.operands(inputs)
         (n, t, _), units, states = x.shape, u.shape[0], list(states)
+        bias, *inner = bias.reshape(self.biases, -1)
+        x = x @ w + bias
         sequence, *before = (np.zeros((n, t, units), x.dtype) for _ in range(1 + self.states))
         kept = np.zeros((n, t, self.kept * units), x.dtype)
         for k in range(t)[:: -1 if reverse else 1]:
-            new, kept[:, k] = self.cell(x[:, k], sum(bias, states[0] @ u), *states)
+            new, kept[:, k] = self.cell(x[:, k], sum(inner, states[0] @ u), *states)
             for i, (old, fresh) in enumerate(zip(states, new, strict=True)):
                 before[i][:, k] = old
                 states[i] = fresh if mask is None else np.where(mask[:, k, None], fresh, old)
@@ -74,47 +77,63 @@ class _Recurrent(Primitive):
         return *states, sequence, *before, kept
 
     def cell(self, x, product, *states):
-        """(new states, what is kept) of one element; product: h . u, with the bias."""
+        """(new states, what is kept) of one element; x: x . w with its bias, product: h . u with one of its own."""
         raise NotImplementedError
 
     def gradient(self, gradients, inputs, outputs, reverse=False):
-        _, u, _, states, mask = self.operands(inputs)
+        x, w, _, u, states, mask = self.operands(inputs)
         last, dsequence = gradients[: self.states], gradients[self.states]
         last = [creation.zeros_like(s) if d is None else d for d, s in zip(last, states, strict=True)]
         given = [*last, *([dsequence] if dsequence is not None else []), u, outputs[-1], *self.read(outputs)]
-        dx, *rest = apply(
+        results = apply(
             self.backwards, *given, *([mask] if mask is not None else []),
             sequences=dsequence is not None, reverse=reverse,
         )  # fmt: skip
-        dproduct = rest.pop(0) if self.biased else dx
-        rows, h = (reshape(a, (-1, a.shape[-1])) for a in (dproduct, outputs[self.states + 1]))
-        dbias = [reduce.sum(rows, 0)] if self.biased else []
-        return dx, _matmul(h, rows, transpose_a=True), *dbias, *rest, *([None] if mask is not None else [])
+        inner, dstates = [_rows(d) for d in results[: self.biases]], results[self.biases :]
+        dbias = [reduce.sum(d, 0) for d in inner]
+        return (
+            reshape(_matmul(inner[0], w, transpose_b=True), x.shape),
+            _matmul(_rows(x), inner[0], transpose_a=True),
+            dbias[0] if self.biases == 1 else stack(dbias),
+            _matmul(_rows(outputs[self.states + 1]), inner[-1], transpose_a=True),
+            *dstates,
+            *([None] if mask is not None else []),
+        )
 
     def read(self, outputs):
         """States before every element that the gradient reads."""
         return []
 
     def lower(self, lowering, instruction):
-        x, u, bias, states, mask = self.operands(instruction.inputs)
+        x, w, bias, u, states, mask = self.operands(instruction.inputs)
         last, sequence = instruction.outputs[: self.states], instruction.outputs[self.states]
         memory = instruction.outputs[self.states + 1 :]
         sequences, keep = lowering.is_read(sequence), any(map(lowering.is_read, memory))
         unwanted = lambda t: lowering.temporary((1,))  # noqa: E731
         sequence = sequence if sequences else unwanted(sequence)
         memory = memory if keep else map(unwanted, memory)
-        sizes = _sizes(x, u, mask, sequences, **instruction.attributes) | {"keep": int(keep)}
-        reads = (x, u, *bias, *states, x if mask is None else mask)
-        lowering.step(self.name, reads, (*last, sequence, *memory), sizes)
+        (n, t, k), width, flops = x.shape, w.shape[1], self.flops(instruction)
+        if n < FEW_ROWS or t == 1 or k == 0 or k * width > LARGE:
+            product = lowering.temporary((n, t, width))
+            before = 2 * n * t * k * width
+            lowering.step("matmul", (x, w), (product,), matmul_sizes(n * t, width, k), flops=before)
+            x, k, flops = product, 0, flops - before
+        sizes = _sizes(n, t, u, mask, sequences, **instruction.attributes) | {"keep": int(keep), "k": k}
+        reads = (x, w, bias, u, *states, x if mask is None else mask)
+        lowering.step(self.name, reads, (*last, sequence, *memory), sizes, flops=flops)
 
     def flops(self, instruction):
-        x, u = instruction.inputs[:2]
-        return 2 * math.prod(x.shape[:2]) * math.prod(u.shape)
+        x, w, _, u = instruction.inputs[:4]
+        return 2 * math.prod(x.shape[:2]) * (math.prod(w.shape) + math.prod(u.shape))
 
 
-def _sizes(x, u, mask, sequences, reverse=False):
+def _rows(x):
+    """Elements of sequences as the rows of a matrix."""
+    return reshape(x, (math.prod(x.shape[:2]), x.shape[2]))
+
+
+def _sizes(n, t, u, mask, sequences, reverse=False):
     """Those of csrc/steps.def."""
-    n, t = x.shape[:2]
     flags = {"reverse": int(reverse), "masked": int(mask is not None), "sequences": int(sequences)}
     return {"n": n, "t": t, "units": u.shape[0], **flags}
 
@@ -171,7 +190,7 @@ class _RecurrentGradient(Primitive):
         last, dsequence, u, kept, before, mask = self.operands(instruction.inputs, sequences)
         unread = last[0]
         reads = (*last, dsequence if sequences else unread, u, kept, *before, unread if mask is None else mask)
-        lowering.step(self.name, reads, instruction.outputs, _sizes(kept, u, mask, sequences, reverse))
+        lowering.step(self.name, reads, instruction.outputs, _sizes(*kept.shape[:2], u, mask, sequences, reverse))
 
     def flops(self, instruction):
         _, _, u, kept, _, _ = self.operands(instruction.inputs, instruction.attributes["sequences"])
@@ -179,7 +198,7 @@ class _RecurrentGradient(Primitive):
 
 
 class SimpleRNN(_Recurrent):
-    """h = tanh(x + h . u)."""
+    """h = tanh(x . w + bias + h . u)."""
 
     def cell(self, x, product, h):
         y = np.tanh(x + product)
@@ -194,7 +213,10 @@ class SimpleRNNGradient(_RecurrentGradient):
 
 
 class LSTM(_Recurrent):
-    """i, f, g, o = x + h . u;  c = s(f) c + s(i) tanh(g);  h = s(o) tanh(c)  (Hochreiter and Schmidhuber, 1997)."""
+    """i, f, g, o = x . w + bias + h . u;  c = s(f) c + s(i) tanh(g);  h = s(o) tanh(c).
+
+    Hochreiter and Schmidhuber, Long short-term memory, 1997, with forget gates.
+    """
 
     gates, kept, states = 4, 5, 2
 
@@ -221,9 +243,12 @@ class LSTMGradient(_RecurrentGradient):
 
 
 class GRU(_Recurrent):
-    """z, r, q = h . u + bias;  h = s(xz + z) h + (1 - s(xz + z)) tanh(xy + s(xr + r) q)  (arXiv 1406.1078)."""
+    """xz, xr, xy = x . w + bias[0];  z, r, q = h . u + bias[1];  z = s(xz + z), r = s(xr + r).
 
-    gates, kept, biased = 3, 4, True
+    h = z h + (1 - z) tanh(xy + r q)  (arXiv 1406.1078).
+    """
+
+    gates, kept, biases = 3, 4, 2
 
     def cell(self, x, product, h):
         (xz, xr, xy), (z, r, q) = np.split(x, 3, -1), np.split(product, 3, -1)
@@ -256,19 +281,21 @@ _lstm = LSTM("lstm", LSTMGradient("lstm_gradient"))
 _gru = GRU("gru", GRUGradient("gru_gradient"))
 
 
-def _along(primitive, x, u, given, mask, reverse):
+def _along(primitive, given, mask, reverse):
     """(sequence, [states in the end])."""
     masks = [] if mask is None else [elementwise.cast(mask, "bool")]
-    results = apply(primitive, x, u, *given, *masks, reverse=reverse)
+    results = apply(primitive, *map(as_floats, given), *masks, reverse=reverse)
     return results[primitive.states], list(results[: primitive.states])
 
 
-def simple_rnn(x, u, h, mask=None, reverse=False):
-    """h = tanh(x + h . u) along sequences.
+def simple_rnn(x, w, bias, u, h, mask=None, reverse=False):
+    """h = tanh(x . w + bias + h . u) along sequences.
 
     Parameters
     ----------
-    x : tensor of shape (n, t, units)
+    x : tensor of shape (n, t, k)
+    w : tensor of shape (k, units)
+    bias : tensor of shape (units,)
     u : tensor of shape (units, units)
     h : tensor of shape (n, units)
         Before the first element.
@@ -284,22 +311,21 @@ def simple_rnn(x, u, h, mask=None, reverse=False):
     states : list
         [h] in the end.
     """
-    return _along(_simple_rnn, x, u, [h], mask, reverse)
+    return _along(_simple_rnn, (x, w, bias, u, h), mask, reverse)
 
 
-def lstm(x, u, h, c, mask=None, reverse=False):
-    """i, f, g, o = x + h . u;  c = s(f) c + s(i) tanh(g);  h = s(o) tanh(c) along sequences, s the sigmoid.
+def lstm(x, w, bias, u, h, c, mask=None, reverse=False):
+    """i, f, g, o = x . w + bias + h . u;  c = s(f) c + s(i) tanh(g);  h = s(o) tanh(c), s the sigmoid.
 
-    As `simple_rnn`, with x (n, t, 4 * units), u (units, 4 * units), the states h and c (n, units); gives
-    (sequence, [h, c]).
+    As `simple_rnn`, with w (k, 4 * units), bias (4 * units,), u (units, 4 * units), the states h and c (n, units);
+    gives (sequence, [h, c]).
     """
-    return _along(_lstm, x, u, [h, c], mask, reverse)
+    return _along(_lstm, (x, w, bias, u, h, c), mask, reverse)
 
 
-def gru(x, u, bias, h, mask=None, reverse=False):
-    """z, r, q = h . u + bias;  z = s(xz + z), r = s(xr + r);  h = z h + (1 - z) tanh(xy + r q) along sequences.
+def gru(x, w, bias, u, h, mask=None, reverse=False):
+    """xz, xr, xy = x . w + bias[0];  z, r, q = h . u + bias[1];  z = s(xz + z), r = s(xr + r);  h = z h + (1 - z) y.
 
-    As `simple_rnn`, with x = [xz, xr, xy] (n, t, 3 * units), u (units, 3 * units), bias (3 * units,); gives
-    (sequence, [h]).
+    y = tanh(xy + r q).  As `simple_rnn`, with w (k, 3 * units), bias (2, 3 * units), u (units, 3 * units).
     """
-    return _along(_gru, x, u, [bias, h], mask, reverse)
+    return _along(_gru, (x, w, bias, u, h), mask, reverse)

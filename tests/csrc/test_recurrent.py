@@ -1,14 +1,14 @@
 """Recurrent steps to the last bit: numbers for which every sum is exact, and every gate is 0, 1 or -1.
 
 Behind large enough numbers the sigmoid is 0 or 1 and tanh -1 or 1 in float32.  So are the gates, and states stay
-whole numbers: inputs are odd multiples of 128, recurrent weights multiples of 256, so no sum comes near 0.  On the
+whole numbers: biases are odd multiples of 128, weights multiples of 256, so no sum comes near 0.  On the
 way back the gradient is a polynomial of what was kept, which may be any whole numbers.  Rounding errors on other
 numbers are tested with the primitives.
 """
 
 import numpy as np
 import pytest
-from csrc.running import run, run_all_threads
+from csrc.running import integers, run, run_all_threads
 
 from fastnn.engine import native
 from fastnn.ops import recurrent  # noqa: F401, makes its primitives
@@ -29,19 +29,19 @@ def steep(rng, *shape):
     return (256 * rng.integers(-2, 2, shape) + 128).astype(np.float32)
 
 
-def inputs_of(rng, cell, n, t, units, masked):
+def inputs_of(rng, cell, n, t, k, units, masked):
     """Inputs of a forward step."""
     primitive = PRIMITIVES[cell]
     width = primitive.gates * units
-    x = steep(rng, n, t, width)
+    x = integers(rng, n, t, k)
+    w, u = ((256 * rng.integers(-1, 2, (rows, width))).astype(np.float32) for rows in (k, units))
+    bias = [steep(rng, width), (256 * rng.integers(-2, 3, width)).astype(np.float32)][: primitive.biases]
     if cell == "lstm":
-        x[..., units : 2 * units] = 1e6  # c never forgets its first value, so that tanh(c) stays 1 or -1
-    u = (256 * rng.integers(-1, 2, (units, width))).astype(np.float32)
-    bias = [(256 * rng.integers(-2, 3, width)).astype(np.float32)] * primitive.biased
+        bias[0][units : 2 * units] = 1e6  # c never forgets its first value, so that tanh(c) stays 1 or -1
     h = rng.choice(np.float32([-1, 1]), (n, units))
     c = [4096 * rng.choice(np.float32([-1, 1]), (n, units))] * (primitive.states - 1)
     mask = (rng.random((n, t)) < 0.6).astype(np.float32)
-    return [x, u, *bias, h, *c, *([mask] if masked else [])]
+    return [x, w, np.stack(bias), u, h, *c, *([mask] if masked else [])]
 
 
 def dims_of(n, t, units, masked, reverse, **more):
@@ -57,12 +57,15 @@ def assert_equal(got, expected):
 @each_cell
 @each_size
 @each_way
-def test_forward(cell, n, t, units, masked, reverse, isa, rng):
-    arrays = inputs_of(rng, cell, n, t, units, masked)
+@pytest.mark.parametrize("k", [0, 5])
+def test_forward(cell, n, t, k, units, masked, reverse, isa, rng):
+    arrays = inputs_of(rng, cell, n, t, k or 3, units, masked)
     expected = PRIMITIVES[cell].reference(*arrays, reverse=reverse)
     assert set(np.unique(np.abs(expected[0]))) <= {0, 1}
     given = arrays if masked else [*arrays, arrays[0]]  # any operand stands for a mask that is not read
-    dims, shapes = dims_of(n, t, units, masked, reverse, keep=1), [e.shape for e in expected]
+    if k == 0:
+        given = [arrays[0] @ arrays[1], *given[1:]]
+    dims, shapes = dims_of(n, t, units, masked, reverse, keep=1, k=k), [e.shape for e in expected]
     assert_equal(run_all_threads(cell, dims, given, shapes), expected)
 
     states = PRIMITIVES[cell].states
@@ -100,13 +103,13 @@ def test_sizes_that_do_not_fit_are_refused(cell, gradient, rng):
     count = len(names.replace("-> ", "").split())
     arrays = [np.zeros(n * t * units * 8, np.float32) for _ in range(count)]
     name = f"{cell}_gradient" if gradient else cell
-    good = dims_of(n, t, units, True, False) | ({} if gradient else {"keep": 1})
+    good = dims_of(n, t, units, True, False) | ({} if gradient else {"keep": 1, "k": 2})
     native.run_step(name, good, arrays)
     bad = [
         {"n": -1}, {"t": 0}, {"units": 0}, {"n": 2**62}, {"t": 2**62}, {"n": 2**31, "t": 2**31},
         {"units": 2**40}, {"units": 2**62}, {"units": -(2**62)},
     ]  # fmt: skip
-    for sizes in bad:
+    for sizes in bad if gradient else [*bad, {"k": -1}, {"k": 2**62}]:
         with pytest.raises(ValueError, match=name):
             native.run_step(name, good | sizes, arrays)
     for i in range(count):

@@ -103,3 +103,20 @@ def test_unrolled_layers_can_be_differentiated_twice():
 def test_an_empty_sequence_is_refused():
     with Program() as program, pytest.raises(ValueError, match="t >= 1"):
         L.LSTM(2)(program.input((2, 0, 3)))
+
+
+@pytest.mark.parametrize("cls", [fastnn.layers.SimpleRNN, fastnn.layers.LSTM, fastnn.layers.GRU])
+@pytest.mark.parametrize(
+    "n, t, k, inside", [(8, 5, 3, True), (7, 5, 3, False), (8, 1, 3, False), (8, 2, 70_000, False)]
+)
+def test_where_the_inputs_meet_the_kernel(cls, n, t, k, inside):
+    """The product is a part of the step, or one before it for few sequences, one element or a large kernel."""
+    model = fastnn.Sequential([fastnn.Input((t, k)), cls(2, bias_initializer="ones")])
+    x = np.random.default_rng(0).standard_normal((n, t, k), dtype=np.float32) / k
+    y = model.predict_on_batch(x)
+    rows = model.program("predict", batch_size=n).rows
+    assert ("matmul" in [row["kernel"] for row in rows]) != inside
+    width = model.layers[0].cell.gates * 2
+    assert sum(row["flops"] for row in rows) == 2 * n * t * width * (k + 2)
+    expected = model.predict_on_batch(np.concatenate([x, x[:1]]))[:n]
+    np.testing.assert_array_equal(y, expected, "the bits do not depend on the other sequences")
