@@ -7,6 +7,7 @@ import math
 import struct
 
 from fastnn.graph.bytecode import TooManyRegistersError, build_code
+from fastnn.graph.folding import fold_channels
 from fastnn.graph.fuse import Node, fuse, is_elementwise
 from fastnn.graph.pooling import pool_first
 from fastnn.graph.program import Tensor
@@ -46,6 +47,7 @@ class Lowering:
         self.program = program
         self.drafts, self.same_memory, self.packs, self.hosts = [], {}, [], []
         self.node = None
+        fold_channels(program)
         pool_first(program)
         nodes, self.repeated = fuse(program)
         self.read = self._read_somewhere(nodes)

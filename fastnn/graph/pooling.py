@@ -7,13 +7,10 @@ window is not positive, relu lets none pass; only where x + b rounds several of 
 to that of the largest x, not to the first of them.
 """
 
-from collections import Counter
-
 
 def pool_first(program):
     """Move each max-pool of a program to the front of what commutes with it and is read by nothing else."""
-    readers = Counter(id(t) for i in program.instructions for t in i.inputs)
-    readers.update(id(t) for t in (*program.outputs, *program.updates.values()))
+    readers = program.readers()
     for instruction in [i for i in program.instructions if i.primitive.name == "max_pool2d"]:
         chain = _chain(instruction, readers)
         if chain and not readers[id(instruction.outputs[1])]:

@@ -8,6 +8,7 @@ instruction to the program and returns symbolic tensors.
 import contextlib
 import math
 import threading
+from collections import Counter
 
 import numpy as np
 
@@ -365,6 +366,12 @@ class Program:
         self.instructions.append(instruction)
         self._known[key] = instruction.outputs
         return instruction.outputs
+
+    def readers(self):
+        """How many instructions, outputs and updates read the tensor with an id."""
+        read = Counter(id(t) for i in self.instructions for t in i.inputs)
+        read.update(id(t) for t in (*self.outputs, *self.updates.values()))
+        return read
 
     @contextlib.contextmanager
     def inserting(self, place):
