@@ -7,7 +7,12 @@
 #include "step.h"
 #include "window.h"
 
-enum { CHUNK_WORK = 20000 /* nanoseconds */, MAX_CHUNKS = 64 };
+enum {
+  CHUNK_WORK = 20000, /* nanoseconds */
+  MAX_CHUNKS = 64,
+  FEW = 8,  /* columns, which are too few for a kernel */
+  ROWS = 16 /* that are in cache when their edges are done */
+};
 
 typedef struct {
   fnn_axis rows, columns;
@@ -76,30 +81,66 @@ static const float *repeat_channels(const depthwise_sizes *v, const float *x, fl
   return scratch;
 }
 
-/* Output rows begin .. end-1 of one image, from x with `channels` channels; w of tap (r, s) at r*w_row + s*w_tap. */
-static void depthwise_rows(const fnn_axis *rows, const fnn_axis *columns, ptrdiff_t channels, const float *x,
-                           const float *w, ptrdiff_t w_row, ptrdiff_t w_tap, ptrdiff_t begin, ptrdiff_t end, float *y) {
-  const ptrdiff_t x_row = columns->in * channels;
-  for (ptrdiff_t p = begin; p < end; p++) {
-    const fnn_span ps = fnn_span_of(rows, p);
-    for (ptrdiff_t q = 0; q < columns->out;) {
-      const fnn_span qs = fnn_next_span(columns, q, columns->out);
-      fnn_kernel->depthwise(
-          &(fnn_depthwise){.channels = channels,
-                           .pixels = qs.end - qs.begin,
-                           .r = ps.last - ps.first,
-                           .s = qs.last - qs.first,
-                           .x = x + fnn_span_input(rows, &ps) * x_row + fnn_span_input(columns, &qs) * channels,
-                           .x_pixel = columns->stride * channels,
-                           .x_row = rows->dilation * x_row,
-                           .x_tap = columns->dilation * channels,
-                           .w = w + ps.first * w_row + qs.first * w_tap,
-                           .w_row = w_row,
-                           .w_tap = w_tap,
-                           .y = y + (p * columns->out + q) * channels,
-                           .y_pixel = channels});
+/* ---- walks over an image --------------------------------------------------------------------------------------- */
+
+/* The span of outputs that begins at `begin` and ends at `end` at the latest: with no taps at all, all of them. */
+static fnn_span next_span(const fnn_axis *a, ptrdiff_t begin, ptrdiff_t end) {
+  if (a->taps == 0) return (fnn_span){begin, end, 0, 0};
+  return fnn_next_span(a, begin, end);
+}
+
+/* Whether a block of outputs that read alike is better walked down its columns: at the left and right edge. */
+static int goes_down(const fnn_span *ps, const fnn_span *qs) {
+  return qs->end - qs->begin < FEW && qs->end - qs->begin < ps->end - ps->begin;
+}
+
+/* Images with `channels`: y(p, q) at y + p*y_row + q*y_pixel is made of x under the window and w, whose tap (r, s) lies
+ * at w + r*w_row + s*w_tap. */
+typedef struct {
+  fnn_axis rows, columns;
+  ptrdiff_t channels;
+  const float *x, *w;
+  ptrdiff_t w_row, w_tap;
+  float *y;
+  ptrdiff_t y_row, y_pixel;
+} window_sums;
+
+/* A block of outputs that read alike. */
+static void sum_block(const window_sums *v, const fnn_span *ps, const fnn_span *qs) {
+  const ptrdiff_t x_row = v->columns.in * v->channels, height = ps->end - ps->begin, width = qs->end - qs->begin;
+  const ptrdiff_t x_down = v->rows.stride * x_row, x_right = v->columns.stride * v->channels;
+  const int down = goes_down(ps, qs);
+  fnn_depthwise g = {.channels = v->channels,
+                     .pixels = down ? height : width,
+                     .r = ps->last - ps->first,
+                     .s = qs->last - qs->first,
+                     .x = v->x + fnn_span_input(&v->rows, ps) * x_row + fnn_span_input(&v->columns, qs) * v->channels,
+                     .x_pixel = down ? x_down : x_right,
+                     .x_row = v->rows.dilation * x_row,
+                     .x_tap = v->columns.dilation * v->channels,
+                     .w = v->w + ps->first * v->w_row + qs->first * v->w_tap,
+                     .w_row = v->w_row,
+                     .w_tap = v->w_tap,
+                     .y = v->y + ps->begin * v->y_row + qs->begin * v->y_pixel,
+                     .y_pixel = down ? v->y_row : v->y_pixel,
+                     .ahead = down || v->rows.dilation > 1 ? 0 : v->rows.stride};
+  for (ptrdiff_t i = 0; i < (down ? width : height); i++) {
+    fnn_kernel->depthwise(&g);
+    g.x += down ? x_right : x_down;
+    g.y += down ? v->y_pixel : v->y_row;
+  }
+}
+
+/* Output rows begin .. end-1. */
+static void sum_windows(const window_sums *v, ptrdiff_t begin, ptrdiff_t end) {
+  for (ptrdiff_t p = begin; p < end;) {
+    const fnn_span ps = next_span(&v->rows, p, fnn_min(end, p + ROWS));
+    for (ptrdiff_t q = 0; q < v->columns.out;) {
+      const fnn_span qs = next_span(&v->columns, q, v->columns.out);
+      sum_block(v, &ps, &qs);
       q = qs.end;
     }
+    p = ps.end;
   }
 }
 
@@ -129,8 +170,17 @@ void fnn_depthwise_conv2d_run(const fnn_step *step, const fnn_worker *worker, pt
   for (ptrdiff_t i = begin; i < end;) {
     const ptrdiff_t image = i / v.rows.out, first = image * v.rows.out, stop = fnn_min(end - first, v.rows.out);
     const float *from = x + image * v.rows.in * v.columns.in * v.c;
-    depthwise_rows(&v.rows, &v.columns, channels, repeat_channels(&v, from, (float *)worker->scratch), w,
-                   v.columns.taps * channels, channels, i - first, stop, y + first * row);
+    const window_sums sums = {.rows = v.rows,
+                              .columns = v.columns,
+                              .channels = channels,
+                              .x = repeat_channels(&v, from, (float *)worker->scratch),
+                              .w = w,
+                              .w_row = v.columns.taps * channels,
+                              .w_tap = channels,
+                              .y = y + first * row,
+                              .y_row = row,
+                              .y_pixel = channels};
+    sum_windows(&sums, i - first, stop);
     fnn_epilogue(step, worker, i * row, (first + stop) * row);
     i = first + stop;
   }
@@ -148,39 +198,50 @@ const char *fnn_depthwise_conv2d_input_gradient_prepare(fnn_step *step) {
   return NULL;
 }
 
-/* dx of one image, with repeated channels.  Without strides it is a convolution of dy, the kernel read backwards; with
- * them, each tap is added where it was read. */
+/* Places of an input that lie strides apart are read by the same taps, some taps apart: an axis of its own, from the
+ * output to these places, with stride 1 and those taps backwards. */
+typedef struct {
+  fnn_axis axis;
+  ptrdiff_t tap, tap_step; /* the first of them, and from one to the next */
+} readers;
+
+/* Of places first, first + stride, ..; first < stride and first < in. */
+static readers readers_of(const fnn_axis *a, ptrdiff_t first) {
+  ptrdiff_t tap = 0, period = 1;
+  while (period < a->taps && period * a->dilation % a->stride != 0) period++;
+  while (tap < period && (first + a->pad - tap * a->dilation) % a->stride != 0) tap++;
+  const ptrdiff_t taps = tap < period ? (a->taps - 1 - tap) / period + 1 : 0;
+  const ptrdiff_t apart = fnn_max(1, period * a->dilation / a->stride); /* only looked at if there are several */
+  const ptrdiff_t output = (first + a->pad - tap * a->dilation) / a->stride;
+  return (readers){.axis = {.in = a->out,
+                            .out = (a->in - 1 - first) / a->stride + 1,
+                            .taps = taps,
+                            .stride = 1,
+                            .dilation = apart,
+                            .pad = (taps - 1) * apart - output},
+                   .tap = tap + (taps - 1) * period,
+                   .tap_step = -period};
+}
+
+/* dx of one image, with repeated channels: all places that are read by the same taps, then the next. */
 static void input_gradient(const depthwise_sizes *v, const float *dy, const float *w, float *dx) {
-  const fnn_axis *rows = &v->rows, *columns = &v->columns;
-  const ptrdiff_t channels = v->c * v->multiplier, x_row = columns->in * channels, w_row = columns->taps * channels;
-  if (rows->stride == 1 && columns->stride == 1) {
-    const fnn_axis back_rows = {rows->out, rows->in,       rows->taps,
-                                1,         rows->dilation, rows->dilation * (rows->taps - 1) - rows->pad};
-    const fnn_axis back_columns = {columns->out,      columns->in,
-                                   columns->taps,     1,
-                                   columns->dilation, columns->dilation * (columns->taps - 1) - columns->pad};
-    depthwise_rows(&back_rows, &back_columns, channels, dy, w + kernel_size(v) - channels, -w_row, -channels, 0,
-                   rows->in, dx);
-    return;
+  const ptrdiff_t channels = v->c * v->multiplier, x_row = v->columns.in * channels, w_row = v->columns.taps * channels;
+  const ptrdiff_t down = fnn_min(v->rows.stride, v->rows.in), right = fnn_min(v->columns.stride, v->columns.in);
+  for (ptrdiff_t i = 0; i < down * right; i++) {
+    const ptrdiff_t top = i / right, left = i % right;
+    const readers rows = readers_of(&v->rows, top), columns = readers_of(&v->columns, left);
+    const window_sums sums = {.rows = rows.axis,
+                              .columns = columns.axis,
+                              .channels = channels,
+                              .x = dy,
+                              .w = w + rows.tap * w_row + columns.tap * channels,
+                              .w_row = rows.tap_step * w_row,
+                              .w_tap = columns.tap_step * channels,
+                              .y = dx + top * x_row + left * channels,
+                              .y_row = v->rows.stride * x_row,
+                              .y_pixel = v->columns.stride * channels};
+    sum_windows(&sums, 0, rows.axis.out);
   }
-  memset(dx, 0, (size_t)(rows->in * x_row) * sizeof *dx);
-  for (ptrdiff_t r = 0; r < rows->taps; r++)
-    for (ptrdiff_t s = 0; s < columns->taps; s++) {
-      const fnn_span ps = fnn_tap_outputs(rows, r), qs = fnn_tap_outputs(columns, s);
-      if (qs.begin == qs.end) continue;
-      for (ptrdiff_t p = ps.begin; p < ps.end; p++)
-        fnn_kernel->depthwise(&(fnn_depthwise){.channels = channels,
-                                               .pixels = qs.end - qs.begin,
-                                               .r = 1,
-                                               .s = 1,
-                                               .x = dy + (p * columns->out + qs.begin) * channels,
-                                               .x_pixel = channels,
-                                               .w = w + r * w_row + s * channels,
-                                               .y = dx + (p * rows->stride + r * rows->dilation - rows->pad) * x_row +
-                                                    fnn_span_input(columns, &qs) * channels,
-                                               .y_pixel = columns->stride * channels,
-                                               .accumulate = 1});
-    }
 }
 
 void fnn_depthwise_conv2d_input_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
@@ -213,32 +274,51 @@ const char *fnn_depthwise_conv2d_kernel_gradient_prepare(fnn_step *step) {
   return NULL;
 }
 
+/* Adds what a block of outputs that read alike says. */
+static void gradient_block(const depthwise_sizes *v, const float *x, const float *dy, const fnn_span *ps,
+                           const fnn_span *qs, float *dw) {
+  const ptrdiff_t channels = v->c * v->multiplier, x_row = v->columns.in * channels, y_row = v->columns.out * channels;
+  const ptrdiff_t height = ps->end - ps->begin, width = qs->end - qs->begin, w_row = v->columns.taps * channels;
+  const ptrdiff_t x_down = v->rows.stride * x_row, x_right = v->columns.stride * channels;
+  const int down = goes_down(ps, qs);
+  fnn_depthwise_gradient g = {.channels = channels,
+                              .pixels = down ? height : width,
+                              .r = ps->last - ps->first,
+                              .s = qs->last - qs->first,
+                              .x =
+                                  x + fnn_span_input(&v->rows, ps) * x_row + fnn_span_input(&v->columns, qs) * channels,
+                              .x_pixel = down ? x_down : x_right,
+                              .x_row = v->rows.dilation * x_row,
+                              .x_tap = v->columns.dilation * channels,
+                              .dy = dy + ps->begin * y_row + qs->begin * channels,
+                              .dy_pixel = down ? y_row : channels,
+                              .dw = dw + ps->first * w_row + qs->first * channels,
+                              .w_row = w_row,
+                              .w_tap = channels};
+  for (ptrdiff_t i = 0; i < (down ? width : height); i++) {
+    fnn_kernel->depthwise_gradient(&g);
+    g.x += down ? x_right : x_down;
+    g.dy += down ? channels : y_row;
+  }
+}
+
 void fnn_depthwise_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_depthwise_conv2d_kernel_gradient_dims *d = (const fnn_depthwise_conv2d_kernel_gradient_dims *)step->dim;
   const depthwise_sizes v = sizes_of(step);
-  const fnn_axis *rows = &v.rows, *columns = &v.columns;
   const float *x = fnn_pointer(step, worker, 0), *dy = fnn_pointer(step, worker, 1);
   float *dw = (float *)fnn_pointer(step, worker, 2) + chunk * kernel_size(&v);
-  const ptrdiff_t channels = v.c * v.multiplier, x_row = columns->in * channels;
   const ptrdiff_t end = fnn_min(v.n, (chunk + 1) * d->images);
   memset(dw, 0, (size_t)kernel_size(&v) * sizeof *dw);
   for (ptrdiff_t image = chunk * d->images; image < end; image++) {
-    const float *from = repeat_channels(&v, x + image * rows->in * columns->in * v.c, (float *)worker->scratch);
-    for (ptrdiff_t p = 0; p < rows->out; p++) { /* all taps of one output row, while it is in cache */
-      const fnn_span ps = fnn_span_of(rows, p);
-      for (ptrdiff_t tap = ps.first * columns->taps; tap < ps.last * columns->taps; tap++) {
-        const fnn_span qs = fnn_tap_outputs(columns, tap % columns->taps);
-        const ptrdiff_t row = p * rows->stride + tap / columns->taps * rows->dilation - rows->pad;
-        if (qs.begin == qs.end) continue;
-        fnn_kernel->depthwise_gradient(
-            &(fnn_depthwise_gradient){.channels = channels,
-                                      .pixels = qs.end - qs.begin,
-                                      .x = from + row * x_row + fnn_span_input(columns, &qs) * channels,
-                                      .x_pixel = columns->stride * channels,
-                                      .dy = dy + image * output_size(&v) + (p * columns->out + qs.begin) * channels,
-                                      .dy_pixel = channels,
-                                      .dw = dw + tap * channels});
+    const float *from = repeat_channels(&v, x + image * v.rows.in * v.columns.in * v.c, (float *)worker->scratch);
+    for (ptrdiff_t p = 0; p < v.rows.out;) {
+      const fnn_span ps = fnn_next_span(&v.rows, p, fnn_min(v.rows.out, p + ROWS));
+      for (ptrdiff_t q = 0; q < v.columns.out;) {
+        const fnn_span qs = fnn_next_span(&v.columns, q, v.columns.out);
+        gradient_block(&v, from, dy + image * output_size(&v), &ps, &qs, dw);
+        q = qs.end;
       }
+      p = ps.end;
     }
   }
 }

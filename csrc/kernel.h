@@ -29,8 +29,9 @@ typedef struct fnn_gemm {
   const float *packed; /* or NULL */
 } fnn_gemm;
 
-/* y(i, ch) = [y(i, ch) +] sum over u < r, v < s of x[i*x_pixel + u*x_row + v*x_tap + ch] * w[u*w_row + v*w_tap + ch]
- * for i < pixels, ch < channels; y(i, ch) at y + i*y_pixel + ch. */
+/* y(i, ch) = sum over u < r, v < s of x[i*x_pixel + u*x_row + v*x_tap + ch] * w[u*w_row + v*w_tap + ch]
+ * for i < pixels, ch < channels; y(i, ch) at y + i*y_pixel + ch.  `ahead` rows of x under the window will be read next.
+ * Each element of y is one chain of additions, over u and then v. */
 typedef struct fnn_depthwise {
   ptrdiff_t channels, pixels, r, s;
   const float *x;
@@ -38,18 +39,19 @@ typedef struct fnn_depthwise {
   const float *w;
   ptrdiff_t w_row, w_tap;
   float *y;
-  ptrdiff_t y_pixel;
-  int accumulate;
+  ptrdiff_t y_pixel, ahead;
 } fnn_depthwise;
 
-/* dw[ch] += sum over i < pixels of x[i*x_pixel + ch] * dy[i*dy_pixel + ch] for ch < channels */
+/* dw[u*w_row + v*w_tap + ch] += sum over i < pixels of x[i*x_pixel + u*x_row + v*x_tap + ch] * dy[i*dy_pixel + ch]
+ * for u < r, v < s, ch < channels */
 typedef struct fnn_depthwise_gradient {
-  ptrdiff_t channels, pixels;
+  ptrdiff_t channels, pixels, r, s;
   const float *x;
-  ptrdiff_t x_pixel;
+  ptrdiff_t x_pixel, x_row, x_tap;
   const float *dy;
   ptrdiff_t dy_pixel;
   float *dw;
+  ptrdiff_t w_row, w_tap;
 } fnn_depthwise_gradient;
 
 /* Windows of r x s places for i < pixels outputs: place (u, v) of output i at i*x_pixel + u*x_row + v*channels in the

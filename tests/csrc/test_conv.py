@@ -183,6 +183,8 @@ def test_epilogue(isa, rng, case):
     [
         Conv(3, 9, 10, 1, 1, 3, 3, pad=(1, 1)),
         Conv(2, 12, 11, 17, 1, 3, 3, stride=(2, 2), pad=(1, 1)),
+        Conv(2, 21, 37, 32, 1, 3, 3, stride=(2, 2), pad=(1, 1)),
+        Conv(2, 37, 20, 16, 1, 3, 3, pad=(1, 1)),
         Conv(2, 10, 9, 33, 1, 5, 3, dilation=(1, 2), pad=(2, 2)),
         Conv(2, 4, 4, 3, 1, 3, 3, pad=(4, 5)),
         Conv(0, 4, 4, 3, 1, 3, 3),
@@ -190,6 +192,23 @@ def test_epilogue(isa, rng, case):
     ids=str,
 )
 def test_depthwise(isa, rng, case, multiplier):
+    check_depthwise(rng, case, multiplier)
+
+
+def test_random_depthwise(isa, rng):
+    """Windows of one to four taps, narrow and wide images, strides beyond the window and dilations beyond the image."""
+    for _ in range(60):
+        pick = lambda *bounds: int(rng.integers(*bounds))  # noqa: E731
+        case = Conv(
+            pick(1, 3), pick(1, 20), pick(1, 24), pick(1, 40), 1, pick(1, 5), pick(1, 5),
+            stride=(pick(1, 5), pick(1, 5)), dilation=(pick(1, 4), pick(1, 4)), pad=(pick(-1, 5), pick(-1, 5)),
+            extra=pick(0, 2),
+        )  # fmt: skip
+        if case.p > 0 and case.q > 0:
+            check_depthwise(rng, case, pick(1, 3))
+
+
+def check_depthwise(rng, case, multiplier):
     """Depthwise is grouped convolution with one channel in each group."""
     v = case._replace(groups=case.c, c=1, f=multiplier)
     (x_shape, _, y_shape), w_shape = shapes(v), (v.r, v.s, case.c, multiplier)
