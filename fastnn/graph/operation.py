@@ -102,11 +102,12 @@ class Operation:
 
 
 def bound_arguments(cls, args, kwargs):
-    """The arguments of a constructor by name."""
+    """The arguments of a constructor by name, defaults among them."""
     try:
         bound = inspect.signature(cls.__init__).bind_partial(None, *args, **kwargs)
     except (TypeError, ValueError):
         return {}
+    bound.apply_defaults()
     arguments = dict(bound.arguments)
     del arguments[next(iter(arguments))]  # self, whatever its name
     arguments.update(arguments.pop("kwargs", {}))

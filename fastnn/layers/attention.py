@@ -8,7 +8,7 @@ from fastnn import ops, random
 from fastnn.graph.masks import carry
 from fastnn.layers.core import positive_integer
 from fastnn.layers.embedding import EinsumDense
-from fastnn.layers.layer import Layer, shape_for_build
+from fastnn.layers.layer import Layer
 from fastnn.saving import registry
 
 _EXCLUDED = 1e9  # taken from the scores of values that must not be seen
@@ -144,12 +144,6 @@ class _Heads(Layer):
         dense.supports_masking = True  # no warning: the masks of its inputs are used by the attention
         return dense
 
-    def __call__(self, query, value, *args, **kwargs):
-        if not self.built:
-            key = kwargs.get("key", args[0] if args else None)
-            self.build(*(shape_for_build(x) for x in (query, value, key) if x is not None))
-        return super().__call__(query, value, *args, **kwargs)
-
     def attend(self, query, key, value, mask, training, with_weights):
         """(output, weights) for heads side by side: query (n, t, h, k), key (n, s, h, k), value (n, s, h, v).
 
@@ -183,20 +177,6 @@ class _Heads(Layer):
         for mask in masks:
             total = mask if total is None else ops.logical_and(total, mask)
         return total
-
-    def _remember(self, query_shape, value_shape, key_shape):
-        self._shapes = {"query_shape": query_shape, "value_shape": value_shape}
-        if key_shape is not None:
-            self._shapes["key_shape"] = key_shape
-
-    def get_build_config(self):
-        return {"shapes_dict": self._shapes} if self.built else None
-
-    def build_from_config(self, config):
-        shapes = (config or {}).get("shapes_dict") or {}
-        if "query_shape" in shapes and "value_shape" in shapes:
-            given = (shapes["query_shape"], shapes["value_shape"], shapes.get("key_shape"))
-            self.build(*(tuple(shape) for shape in given if shape is not None))
 
     def get_config(self):
         config = {
@@ -253,11 +233,9 @@ class MultiHeadAttention(_Heads):
         if self.attention_axes not in (None, (1,), [1]):
             raise ValueError(f"MultiHeadAttention: attention is over axis 1, received {attention_axes!r}")
 
-    def build(self, query_shape, value_shape=None, key_shape=None):
-        value_shape = value_shape or query_shape
+    def build(self, query_shape, value_shape, key_shape=None):
         if len(query_shape) != 3 or len(value_shape) != 3:
             raise ValueError(f"{self}: expected sequences (n, t, k), received {query_shape} and {value_shape}")
-        self._remember(query_shape, value_shape, key_shape)
         self.attention_axes = (1,)
         heads, key, value = self.num_heads, self.key_dim, self.value_dim
         out = self.output_size or (query_shape[-1],)
@@ -323,9 +301,7 @@ class GroupedQueryAttention(_Heads):
         if num_query_heads % num_key_value_heads:
             raise ValueError("GroupQueryAttention: num_query_heads must be a multiple of num_key_value_heads")
 
-    def build(self, query_shape, value_shape=None, key_shape=None):
-        value_shape = value_shape or query_shape
-        self._remember(query_shape, value_shape, key_shape)
+    def build(self, query_shape, value_shape, key_shape=None):
         many, few, size = self.num_query_heads, self.num_key_value_heads, self.head_dim
         self._query_dense = self.projection("bqm,muh->bquh", (None, many, size), "query", "uh")
         self._key_dense = self.projection("bkm,mvh->bkvh", (None, few, size), "key", "vh")

@@ -163,6 +163,9 @@ class Identity(Layer):
 
     supports_masking = True
 
+    def __init__(self, **kwargs):  # of its own: the defaults of Layer's are no part of the configuration
+        super().__init__(**kwargs)
+
     def call(self, inputs):
         return inputs
 

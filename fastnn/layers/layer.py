@@ -1,6 +1,8 @@
 """The base of all layers: weights, building, calling, configuration."""
 
 import contextlib
+import functools
+import inspect
 import warnings
 
 import numpy as np
@@ -12,12 +14,15 @@ from fastnn.graph.operation import Operation, bound_arguments
 from fastnn.graph.program import Arithmetic, Tensor, current_program, eager
 from fastnn.layers import input_spec
 from fastnn.layers.calling import (
+    build_parameters,
     call_signature,
     default_training,
+    first_argument,
     outer_training,
     path_scope,
     program_of,
     running,
+    shapes_for_build,
     weight_path,
 )
 from fastnn.layers.mask_passing import MaskPassing
@@ -76,7 +81,7 @@ class Layer(Tracking, MaskPassing, Operation):
         self._trainable, self.built, self.autocast = bool(trainable), False, autocast
         self.dtype = dtype_name(dtype)
         self._own_trainable, self._own_frozen, self._losses = [], [], []
-        self._build_shapes = None
+        self._built_with = {}  # arguments of build()
         self._inbound_nodes = []  # calls on declared tensors
 
     # --- weights -----------------------------------------------------------------------------------
@@ -162,27 +167,43 @@ class Layer(Tracking, MaskPassing, Operation):
     def build(self, input_shape):
         """Make the weights; layers without weights need none."""
 
+    @property
+    def _build_shapes(self):
+        """The shape, or the structure of shapes, of what the layer was built for; None if it was not."""
+        return next(iter(self._built_with.values()), None)
+
     def get_build_config(self):
-        """What `build_from_config` needs."""
-        return {"input_shape": self._build_shapes} if self._build_shapes is not None else None
+        """What `build_from_config` needs: the shape of the input, or those of several arguments by name."""
+        if self._build_shapes is None:
+            return None
+        if len(self._built_with) == 1:
+            return {"input_shape": self._build_shapes}
+        return {"shapes_dict": dict(self._built_with)}
 
     def build_from_config(self, config):
-        if config and config.get("input_shape") is not None:
+        """Make the weights for the shapes that `get_build_config` gave."""
+        config = config or {}
+        if config.get("input_shape") is not None:
             self._build(tree.map_shape_structure(tuple, config["input_shape"]))
+        elif config.get("shapes_dict"):
+            shapes = config["shapes_dict"]
+            if unknown := set(shapes) - set(build_parameters(type(self))):
+                raise ValueError(f"{self}: build() takes no {sorted(unknown)}")
+            self._build(**{name: tree.map_shape_structure(tuple, shape) for name, shape in shapes.items()})
 
-    def _build(self, shape):
+    def _build(self, *shapes, **by_name):
         if not self.built:
             with eager():
-                self.build(shape)
-            self._build_shapes = shape
+                self.build(*shapes, **by_name)
+            self._built_with = _arguments_of(self.build, shapes, by_name)
             self.built = True
 
     def symbolic_call(self, *args, **kwargs):
         """Become part of a model: called on `Input` or on what follows from it."""
-        first = args[0] if args else next(iter(kwargs.values()))
         if self.input_spec is not None:
-            input_spec.check(self.input_spec, first, self.name)
-        self._build(tree.map_structure(shape_for_build, first))
+            input_spec.check(self.input_spec, first_argument(self, args, kwargs), self.name)
+        if not self.built:
+            self._build(**shapes_for_build(self, args, kwargs))
         return declaration.record(self, args, kwargs)
 
     def __call__(self, *args, **kwargs):
@@ -190,11 +211,11 @@ class Layer(Tracking, MaskPassing, Operation):
             return self.symbolic_call(*args, **kwargs)
         args = tuple(tree.traverse(self._incoming, x) for x in args)
         kwargs = {name: tree.traverse(self._incoming, x) for name, x in kwargs.items()}
-        first = args[0] if args else next(iter(kwargs.values()), None)
+        first = first_argument(self, args, kwargs)
         if self.input_spec is not None:
             input_spec.check(self.input_spec, first, self.name)
         if not self.built:
-            self._build(tree.map_structure(shape_for_build, first))
+            self._build(**shapes_for_build(self, args, kwargs))
         self._check_input(first)
         training = self._set_training(args, kwargs)
         program = program_of(args)
@@ -313,22 +334,20 @@ def dtype_config(dtype):
 def _remembering_shape(build):
     """Mark the layer as built when its build() is called directly."""
 
-    def wrapped(self, input_shape=None, *args, **kwargs):
+    @functools.wraps(build)
+    def wrapped(self, *args, **kwargs):
         with path_scope(self.name):
-            build(self, input_shape, *args, **kwargs)
-        self._build_shapes = input_shape
+            build(self, *args, **kwargs)
+        self._built_with = _arguments_of(functools.partial(build, self), args, kwargs)
         self.built = True
 
-    wrapped.__doc__, wrapped.__name__ = build.__doc__, "build"
     return wrapped
+
+
+def _arguments_of(function, args, kwargs):
+    return dict(inspect.signature(function).bind(*args, **kwargs).arguments)
 
 
 def _is_numbers(value):
     """True for a list of numbers, and for a list of such lists or tuples."""
     return isinstance(value, list) and value and all(isinstance(x, (int, float)) for x in tree.flatten(value))
-
-
-def shape_for_build(x):
-    """The shape that build() sees: that of a declared tensor; of one that is traced, the batch size is left open."""
-    shape = tuple(getattr(x, "shape", ()))
-    return (None, *shape[1:]) if isinstance(x, Tensor) and x.kind != "declared" and shape else shape

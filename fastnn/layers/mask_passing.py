@@ -2,12 +2,9 @@
 
 import warnings
 
-import numpy as np
-
 from fastnn import tree
 from fastnn.graph.masks import carry, mask_of
-from fastnn.graph.program import Arithmetic
-from fastnn.layers.calling import call_signature
+from fastnn.layers.calling import call_signature, holds_tensors
 
 
 class MaskPassing:
@@ -33,7 +30,7 @@ class MaskPassing:
             return kwargs.get("mask"), kwargs.get("mask") is not None
         signature = call_signature(type(self))
         given = signature.bind(self, *args, **kwargs).arguments
-        holding = {name: value for name, value in list(given.items())[1:] if _holds_tensors(value)}
+        holding = {name: value for name, value in list(given.items())[1:] if holds_tensors(value)}
         for name, value in holding.items():
             wanted = "mask" if len(holding) == 1 else f"{name}_mask"
             if wanted in signature.parameters and given.get(wanted) is None:
@@ -63,11 +60,3 @@ class MaskPassing:
         for y, mask in zip(outputs, tree.flatten(self.compute_mask(first, masks)), strict=False):
             if mask is not None and mask_of(y) is None:
                 carry(y, mask)
-
-
-def _holds_tensors(value):
-    """Whether an argument is a tensor or array, or a structure of such."""
-    found = tree.flatten(value)
-    return any(isinstance(x, (Arithmetic, np.ndarray)) for x in found) and all(
-        x is None or isinstance(x, (Arithmetic, np.ndarray)) for x in found
-    )

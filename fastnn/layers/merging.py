@@ -22,6 +22,9 @@ class Merge(Layer):
     least = 1
     supports_masking = True
 
+    def __init__(self, **kwargs):  # of its own: the defaults of Layer's are no part of the configuration
+        super().__init__(**kwargs)
+
     def build(self, input_shape):
         count = len(input_shape) if input_shape and isinstance(input_shape[0], (list, tuple)) else 1
         if count < self.least or not isinstance(input_shape[0], (list, tuple)):

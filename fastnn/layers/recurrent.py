@@ -139,12 +139,13 @@ class RNN(Layer):
         self.stateful, self.unroll, self.zero_output_for_mask = stateful, unroll, zero_output_for_mask
         self.states = None
 
-    def build(self, input_shape):
-        self.cell._build((input_shape[0], *input_shape[2:]))
+    def build(self, sequences_shape, initial_state_shape=None):
+        rows, _, *features = sequences_shape
+        self.cell._build((rows, *features))
         if self.stateful:
-            if input_shape[0] is None:
+            if rows is None:
                 raise ValueError(f"{self}: a stateful layer keeps a state for each row: give Input(batch_size=...)")
-            zeros = tree.flatten(_initial_state(self.cell, input_shape[0]))
+            zeros = tree.flatten(_initial_state(self.cell, rows))
             self.states = [Variable(state, dtype=self.dtype, trainable=False, name="rnn_state") for state in zeros]
 
     def reset_state(self):
@@ -172,7 +173,7 @@ class RNN(Layer):
             states = list(initial_state) if isinstance(initial_state, (list, tuple)) else [initial_state]
         ours = isinstance(self.cell, Cell)
         if ours and self.cell.whole(training) and not self.unroll:
-            inputs, started = self.cell.dropped(sequences, training), bool(initial_state or self.states)
+            inputs, started = self.cell.dropped(sequences, training), initial_state is not None or bool(self.states)
             result, states = self._at_once(inputs, states, mask, started)
         else:
             steps = self.cell.project(sequences, training) if ours else sequences

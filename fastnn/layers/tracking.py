@@ -14,7 +14,7 @@ class Tracking:
     """The part of `Layer` that knows what the layer holds."""
 
     _untracked = frozenset(  # what is in these attributes is not held, or known otherwise; a subclass adds its own
-        ("_arguments", "_inbound_nodes", "_own_trainable", "_own_frozen", "_losses", "_build_shapes")
+        ("_arguments", "_inbound_nodes", "_own_trainable", "_own_frozen", "_losses", "_built_with")
     )
 
     def __new__(cls, *args, **kwargs):

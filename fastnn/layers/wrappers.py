@@ -152,9 +152,9 @@ class Bidirectional(Layer):
         if weights:
             raise ValueError("Bidirectional: use set_weights() once the layer is built")
 
-    def build(self, input_shape=None):
-        self.forward_layer._build(input_shape)
-        self.backward_layer._build(input_shape)
+    def build(self, sequences_shape, initial_state_shape=None):
+        self.forward_layer._build(sequences_shape)
+        self.backward_layer._build(sequences_shape)
 
     def call(self, sequences, initial_state=None, mask=None, training=None):
         half = len(initial_state) // 2 if initial_state is not None else 0

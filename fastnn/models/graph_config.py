@@ -5,6 +5,7 @@ import inspect
 from fastnn import ops
 from fastnn.graph.declaration import FunctionOperation, is_declared, node_of
 from fastnn.graph.program import Tensor
+from fastnn.layers.calling import first_argument
 from fastnn.layers.core import InputLayer
 from fastnn.saving import budget, registry
 from fastnn.saving.errors import ModelFormatError
@@ -118,7 +119,8 @@ def _call_arguments(operation, kind, args, kwargs):
     if not alone and kind not in _NOT_CONVERTING:
         return kwargs
     parameters = inspect.signature(operation.call).parameters
-    unsaid = {"mask": map_structure(lambda _: None, _as_list(args[0]))} if args and "mask" in parameters else {}
+    first = first_argument(operation, args, kwargs)
+    unsaid = {"mask": map_structure(lambda _: None, _as_list(first))} if "mask" in parameters else {}
     if isinstance(getattr(parameters.get("training"), "default", None), bool):
         unsaid["training"] = parameters["training"].default
     return {**unsaid, **kwargs}

@@ -45,7 +45,7 @@ class Model(Training, Inspection):
         self._graph = None if inputs is None else graph_between(inputs, outputs)
         if self._graph is not None:
             self.built = True
-            self._build_shapes = map_structure(lambda t: t.shape, self._graph.inputs)
+            self._built_with = {"input_shape": map_structure(lambda t: t.shape, self._graph.inputs)}
 
     @property
     def layers(self):

@@ -45,4 +45,25 @@ model = Model([x], [layers.Dense(2)(y + z)])
 model.compile(optimizer="sgd", loss="mse")
 targets, weighted, trains = ["real"], False, True
 """,
+    "initial states of recurrent layers": """
+x = Input((5, 3))
+y, h, c = layers.LSTM(4, return_state=True)(x)
+y = layers.LSTM(4, return_sequences=True)(x, initial_state=[h, c])
+z = layers.GRU(4)(sequences=y, initial_state=h)
+z = z + layers.SimpleRNN(4)(y, [h])
+z = layers.Concatenate()([z, layers.Bidirectional(layers.GRU(4))(y, initial_state=[h, c])])
+model = Model([x], [layers.Dense(2)(z)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
+    "attention called by the names of its arguments": """
+x = Input((6, 3))
+y = layers.MultiHeadAttention(num_heads=2, key_dim=2)(query=x, value=x)
+z = layers.MultiHeadAttention(num_heads=2, key_dim=2)(y, value=x, key=y)
+z = layers.GroupQueryAttention(head_dim=2, num_query_heads=2, num_key_value_heads=1)(value=x, query=z)
+z = layers.Attention()(inputs=[z, x])
+model = Model([x], [layers.Dense(2)(inputs=z)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
 }
