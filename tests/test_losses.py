@@ -165,6 +165,13 @@ def test_one_hot_targets_for_a_label_loss():
         losses.sparse_categorical_crossentropy(np.eye(3), np.eye(3))
 
 
+@pytest.mark.parametrize("loss", [losses.SparseCategoricalCrossentropy(), losses.CategoricalGeneralizedCrossEntropy()])
+@pytest.mark.parametrize("classes", [1, 3])
+def test_labels_in_a_column(loss, classes):
+    labels, p = np.array([0, 0, classes - 1, 0]), np.full((4, classes), 1 / classes, np.float32)
+    assert loss(labels[:, None], p) == loss(labels, p)
+
+
 @pytest.mark.parametrize("from_logits", [True, False])
 @pytest.mark.parametrize("label", [-1, 3])
 def test_label_outside_the_classes(label, from_logits):

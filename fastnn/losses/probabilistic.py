@@ -164,14 +164,16 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
 
     Parameters
     ----------
-    y_true : integer tensor with the shape of y_pred without the last axis
+    y_true : integer tensor with the shape of y_pred without the last axis (or with size 1 there)
     y_pred : tensor
         Probabilities.
     q : float
         Between 0 (cross-entropy) and 1 (absolute error).
     """
-    y_pred = ops.convert_to_tensor(y_pred)
-    chosen = ops.one_hot(ops.convert_to_tensor(y_true), y_pred.shape[-1])
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+    if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1:
+        y_true = ops.squeeze(y_true, -1)
+    chosen = ops.one_hot(y_true, y_pred.shape[-1])
     if tuple(chosen.shape) != tuple(y_pred.shape):
         raise ValueError(
             "categorical_generalized_cross_entropy: expected integer labels of shape "
