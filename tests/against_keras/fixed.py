@@ -1,4 +1,4 @@
-"""Models in which the two libraries once differed, cut down to the difference: `make test-keras` begins with them."""
+"""Models with which `make test-keras` begins: those that once differed, and those that random models do without."""
 
 FIXED = {
     "a metric of logits beside a focal loss of smoothed targets": """
@@ -64,6 +64,58 @@ z = layers.GroupQueryAttention(head_dim=2, num_query_heads=2, num_key_value_head
 z = layers.Attention()(inputs=[z, x])
 model = Model([x], [layers.Dense(2)(inputs=z)])
 model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
+}
+
+# With Keras on JAX alone: what random models do without, as Keras on PyTorch gets it wrong. README.md says how.
+NOT_ON_PYTORCH = {
+    "averages of padded windows": """
+x = Input((5, 4, 6, 2))
+y = layers.AveragePooling3D((3, 2, 3), strides=(2, 1, 2), padding="same")(x)
+z = layers.AveragePooling3D((7, 5, 7), strides=1, padding="same")(x)
+model = Model([x], [layers.Dense(2)(y), layers.Dense(2)(z)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real", "real"], True, True
+""",
+    "normalization of other axes than the last": """
+x = Input((5, 4, 3))
+y = layers.LayerNormalization(axis=1)(x)
+y = layers.LayerNormalization(axis=[1, 2])(layers.Dense(3)(y))
+model = Model([x], [layers.Dense(2)(y)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
+    "labels of images, one of them ignored, with weights": """
+model = Sequential([Input((5, 4, 3)), layers.Conv2D(4, 2, activation="softmax")])
+model.compile(
+    optimizer="sgd",
+    loss=losses.SparseCategoricalCrossentropy(ignore_class=1),
+    metrics=["accuracy"],
+    weighted_metrics=[metrics.SparseCategoricalCrossentropy()],
+)
+targets, weighted, trains = ["label"], True, True
+""",
+    "training of layers with a state": """
+x = Input((6, 3), batch_size=4)
+y = layers.SimpleRNN(2, stateful=True)(x) + layers.LSTM(2, stateful=True)(x) + layers.GRU(2, stateful=True)(x)
+z = layers.ConvLSTM1D(2, 2, stateful=True)(layers.Reshape((2, 3, 3))(x))
+model = Model([x], [layers.Dense(2)(y), layers.Dense(2)(z)])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real", "real"], False, True
+""",
+    "queries that see nothing": """
+x = Input((5, 3))
+y = layers.Masking()(x)
+z = layers.MultiHeadAttention(num_heads=2, key_dim=2)(y, x)
+z = z + layers.GroupQueryAttention(head_dim=2, num_query_heads=2, num_key_value_heads=1)(x, y, use_causal_mask=True)
+model = Model([x], [layers.Dense(2)(layers.Flatten()(z))])
+model.compile(optimizer="sgd", loss="mse")
+targets, weighted, trains = ["real"], False, True
+""",
+    "the momentum of ScheduleFreeAdamW": """
+model = Sequential([Input((5,)), layers.Dense(4, activation="tanh"), layers.Dense(2)])
+model.compile(optimizer=optimizers.ScheduleFreeAdamW(0.05, weight_decay=0.1), loss="mse")
 targets, weighted, trains = ["real"], False, True
 """,
 }

@@ -92,7 +92,9 @@ class Writer:
             default, other = self.optimizer(single), self.optimizer(single)
             return Code(f"optimizers.OptimizerMap({default}, {{{self.choose(table.PATTERNS)!r}: {other}}})")
         if value.family == "schedules":
-            return self.object("optimizers.schedules", *self.choose(list(table.SCHEDULES.items())))
+            names = [name for name in table.SCHEDULES if not (value.form and name in table.FALL_TO_0)]
+            name = self.choose(names)
+            return self.object("optimizers.schedules", name, table.SCHEDULES[name])
         parts = {"cells": table.CELLS, "initializers": table.INITIALIZERS, "regularizers": table.REGULARIZERS,
                  "constraints": table.CONSTRAINTS}[value.family]  # fmt: skip
         part = self.choose([part for part in parts if not value.form or value.form in part.forms])
@@ -158,7 +160,7 @@ class Writer:
         call = self.choose(row.call) if row.call else "({0})"
         others = self.others(x, call.count("{") - 1) if functional else []
         y = self.add("layer" + call.format(x.name, *(o.name for o in others)), layer, row.gives(options), (x, *others))
-        self.trains &= not random
+        self.trains &= not (random or sees_nothing(row, options, call, [x, *others]))
         return y
 
     def others(self, x, count):
@@ -375,8 +377,8 @@ class Writer:
         return [tensor for tensor in self.tensors if tensor.name in names]
 
     def facts(self, outputs, losses, targets):
-        weighted = self.chance(0.3) and all(len(y.shape) == 2 for y in outputs)  # one loss a row
-        weighted &= "ignore_class" not in str(losses)
+        weighted = self.chance(0.3) and "sequence" not in targets  # which have a loss for each sequence
+        weighted &= not any(word in str(losses) for word in ("ignore_class", "axis=1"))
         return f"targets = {targets}\nweighted = {weighted}\ntrains = {self.trains}"
 
 
@@ -386,6 +388,14 @@ NO_TRAINABLE = {
     "RNN", "Bidirectional", "TimeDistributed", "SpectralNormalization", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D",
     "MultiHeadAttention", "GroupQueryAttention",
 }  # fmt: skip
+
+
+def sees_nothing(row, options, call, tensors):
+    """Whether all may be masked for some step of a query: README.md says what Keras on PyTorch does there."""
+    if row.name not in ("MultiHeadAttention", "GroupQueryAttention"):
+        return False
+    query, *others = (mask_of(tensor.value) is not None for tensor in tensors)
+    return query or (any(others) and ("causal" in call or options["sliding_window"] is not None))
 
 
 def call_of(name, arguments):

@@ -16,7 +16,7 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from against_keras.fixed import FIXED
+from against_keras.fixed import FIXED, NOT_ON_PYTORCH
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 # Programs run a few times only: what XLA's optimizer gains, its own time takes. One thread, for two processes run.
@@ -42,7 +42,8 @@ def parse():
 def programs(options):
     """(name, seed, text or None) of all programs; a text that is None belongs to the seed."""
     if options.models > 1 or options.fixed:
-        yield from ((f"fixed program {name!r}", 0, text) for name, text in FIXED.items())
+        fixed = FIXED | (NOT_ON_PYTORCH if os.environ["KERAS_BACKEND"] == "jax" else {})
+        yield from ((f"fixed program {name!r}", 0, text) for name, text in fixed.items())
     if not options.fixed:
         yield from ((f"seed {seed}", seed, None) for seed in range(options.seed, options.seed + options.models))
 

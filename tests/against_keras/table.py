@@ -159,10 +159,6 @@ def transpose_fits(o, shape):
     return (max(strides) == 1 or max(dilation) == 1) and all(m < s for m, s in zip(more, strides, strict=True))
 
 
-def depthwise_fits(o, shape):
-    return window_fits("kernel_size")(o, shape) and len(set(per_axis(o["strides"], shape))) == 1
-
-
 def pairs(kind, one_axis, uneven):
     """Values of an option by rank: a number, and a tuple with one for each axis."""
     return [*one_axis, *([] if kind == "1D" else [uneven[: int(kind[0])]])]
@@ -191,28 +187,32 @@ CONVOLUTIONS = [
     ),
     *(
         Layer(f"DepthwiseConv{kind}", BY_RANK[kind],
-              {"depth_multiplier": [2], "padding": ["same"], **conv(kind, "depthwise")}, depthwise_fits)
+              {"depth_multiplier": [2], "padding": ["same"], **conv(kind, "depthwise")}, window_fits("kernel_size"))
         for kind in ("1D", "2D")
     ),
     *(
         Layer(f"SeparableConv{kind}", BY_RANK[kind],
               {"filters": [2, 3], "depth_multiplier": [2], "padding": ["same"], **conv(kind, "depthwise"),
-               **weight("pointwise", TENSOR)}, depthwise_fits)
+               **weight("pointwise", TENSOR)}, window_fits("kernel_size"))
         for kind in ("1D", "2D")
     ),
 ]  # fmt: skip
 
 
 def pool_fits(kind):
-    """Averages only where both sides get as many zeros: Keras 3.15 on PyTorch counts those of one side otherwise."""
+    """Averages only where Keras 3.15 on PyTorch can compute them: see README.md."""
     fits = window_fits("pool_size")
 
     def rule(o, shape):
         sizes = per_axis(o["pool_size"], shape)
         strides = per_axis(o["strides"] or o["pool_size"], shape)
-        padding = [max(0, (-(-n // t) - 1) * t + s - n) for n, s, t in zip(shape[1:-1], sizes, strides, strict=True)]
-        uneven = kind == "Average" and o["padding"] == "same" and any(p % 2 for p in padding)
-        return fits(o, shape) and not uneven
+        axes = list(zip(shape[1:-1], sizes, strides, strict=True))
+        padding = [max(0, (-(-n // t) - 1) * t + s - n) for n, s, t in axes]
+        if any(p % 2 for p in padding):  # repeats the numbers at the edges, in windows of two of them alone
+            wrong = any(p and s > 2 and n > 1 for p, (n, s, _) in zip(padding, axes, strict=True))
+        else:
+            wrong = len(axes) == 3 and any(s > n for n, s, _ in axes)
+        return fits(o, shape) and not (kind == "Average" and o["padding"] == "same" and wrong)
 
     return rule
 
@@ -231,8 +231,7 @@ POOLING = [
     ),
     *(
         Layer(f"Adaptive{kind}Pooling{rank}", BY_RANK[rank],
-              {"output_size": pairs(rank, [1, 2, 3], (2, 3, 1)), **FORMAT},
-              lambda o, shape: all(p <= n for p, n in zip(per_axis(o["output_size"], shape), shape[1:], strict=False)))
+              {"output_size": pairs(rank, [1, 2, 3, 7], (2, 3, 1)), **FORMAT})
         for kind in ("Max", "Average") for rank in BY_RANK
     ),
 ]  # fmt: skip
@@ -260,10 +259,10 @@ NORM = {"epsilon": [0.01], "center": [False], "scale": [False], **weight("beta",
 
 
 def layer_normalization_fits(o, shape):
-    """The last axes, as Keras 3.15 on PyTorch takes others for these; no group of a single number."""
+    """The last axes, as Keras 3.15 on PyTorch takes others for these."""
     axes = o["axis"] if isinstance(o["axis"], list) else [o["axis"]]
     last = {len(shape) - 1 - i for i in range(len(axes))}
-    return {a % len(shape) for a in axes if abs(a) < len(shape)} == last and min(shape[a] for a in last) > 1
+    return {a % len(shape) for a in axes if abs(a) < len(shape)} == last
 
 
 NORMALIZATION = [
@@ -490,7 +489,7 @@ AUGMENTATION = [
     augmentation("RandomRotation", FACTOR | FILL),
     augmentation("RandomTranslation", {"height_factor": [0.2], "width_factor": [(-0.1, 0.2)], **FILL}),
     augmentation("RandomZoom", {"height_factor": [0.2], "width_factor": [(-0.1, 0.2)], **FILL}),
-    augmentation("RandomShear", {"x_factor": [0.2], "y_factor": [0.1], **FILL}),
+    augmentation("RandomShear", {"x_factor": [(0.0, 0.2)], "y_factor": [(0.1, 0.3)], **FILL}),
     # Keras 3.15 crops in training alone: predict() gets larger images than the layer announces.
     augmentation("RandomCrop", {"height": [2], "width": [2], **SEED, **FORMAT}, lambda o, s: s[1] == s[2] == 2),
     augmentation("RandomBrightness", FACTOR | VALUES),
@@ -573,11 +572,11 @@ REDUCTION: Options = {"reduction": ["sum", "mean", "mean_with_sample_weight", "s
 
 
 def several(o, shape):
-    return shape[-1] > 2
+    return shape[-1] > 1
 
 
 def of_rows(o, shape):
-    return len(shape) == 2 and shape[-1] > 2
+    return len(shape) == 2 and shape[-1] > 1
 
 
 def either(name, without, logits, options, rule=lambda o, shape: True):
@@ -700,7 +699,7 @@ OPTIMIZERS = {
           "relative_step": [False],
     },
     "Ftrl": {
-        "learning_rate": [0.01, 0.02, 0.05],  # it divides by the rate, which schedules let become 0: NaN in both
+        "learning_rate": [0.01, 0.02, 0.05, One("schedules", "above 0")],  # it divides by the rate
         "learning_rate_power": [-0.3], "initial_accumulator_value": [0.3], "l1_regularization_strength": [0.01],
         "l2_regularization_strength": [0.01], "l2_shrinkage_regularization_strength": [0.01], "beta": [0.1],
     },
@@ -732,6 +731,7 @@ SCHEDULES = {
     "CosineDecayRestarts": {"initial_learning_rate": [0.05], "first_decay_steps": [2], "t_mul": [1.0], "m_mul": [0.5],
       "alpha": [0.1]},
 }  # fmt: skip
+FALL_TO_0 = {"CosineDecay"}
 
 # -------------------------------------------------------------------------------------------------- left out
 
