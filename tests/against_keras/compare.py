@@ -236,10 +236,6 @@ def begin(model, weights, optimizer):
     for variable, value in zip(model.optimizer.variables, optimizer, strict=True):
         variable.assign(value)
     model.reset_metrics()
-    reset_states(model)
-
-
-def reset_states(model):
     for layer in model.layers:
         if getattr(layer, "stateful", False):
             layer.reset_state()
@@ -308,7 +304,6 @@ def answers(model, data, trains):
     x, y, weights = data.arguments()
     predicted = model.predict(x, batch_size=BATCH, verbose=0)
     found = {f"predict {i}": a for i, a in enumerate(predicted if isinstance(predicted, list) else [predicted])}
-    reset_states(model)
     logs = model.evaluate(x, y, sample_weight=weights, batch_size=BATCH, verbose=0, return_dict=True)
     found |= {f"evaluate {name}": value for name, value in logs.items()}
     if size := model.inputs[0].shape[0]:
@@ -381,10 +376,10 @@ def compare(text, seed, keras, fastnn):
 
 
 def drop_unlike_jax(answers, facts):
-    """Take out what Keras does otherwise on JAX: metrics of training see no mask, and predict() keeps no state."""
+    """Take out what Keras does otherwise on JAX: metrics of training see no mask, and layers keep no state."""
     for what in list(answers):
         metric = what.startswith("step") and not np.ndim(answers[what]) and not what.endswith("loss")
-        if (facts["masked"] and metric) or (facts["stateful"] and what.startswith("predict")):
+        if facts["stateful"] or (facts["masked"] and metric):
             del answers[what]
 
 

@@ -96,14 +96,6 @@ model.compile(
 )
 targets, weighted, trains = ["label"], True, True
 """,
-    "training of layers with a state": """
-x = Input((6, 3), batch_size=4)
-y = layers.SimpleRNN(2, stateful=True)(x) + layers.LSTM(2, stateful=True)(x) + layers.GRU(2, stateful=True)(x)
-z = layers.ConvLSTM1D(2, 2, stateful=True)(layers.Reshape((2, 3, 3))(x))
-model = Model([x], [layers.Dense(2)(y), layers.Dense(2)(z)])
-model.compile(optimizer="sgd", loss="mse")
-targets, weighted, trains = ["real", "real"], False, True
-""",
     "queries that see nothing": """
 x = Input((5, 3))
 y = layers.Masking()(x)
