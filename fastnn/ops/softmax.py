@@ -11,7 +11,6 @@ from fastnn.ops.primitive import Primitive
 from fastnn.ops.rows import one_hot
 from fastnn.ops.shape import expand_dims, moveaxis, normalize_axis, reshape, squeeze, tensor_like, transpose
 from fastnn.ops.shape import shape as shape_of
-from fastnn.saving import budget
 
 
 def _stable_softmax(x):
@@ -189,12 +188,9 @@ def sparsemax(x, axis=-1):
     from fastnn import ops
 
     x = moveaxis(x, axis, -1)
-    one, other = expand_dims(x, -1), expand_dims(x, -2)
-    budget.check_constant((x.shape[-1], x.shape[-1]))
-    first = np.tri(x.shape[-1], dtype=bool)  # equal elements are taken in their order
-    taken = ops.cast(ops.logical_or(other > one, ops.logical_and(ops.equal(other, one), first)), str(x.dtype))
-    sums = reduce.sum(taken * other, -1)
-    support = ops.cast(1.0 + reduce.sum(taken, -1) * x > sums, str(x.dtype))
+    ordered = -ops.sort(-x, -1)
+    sums, counts = ops.cumsum(ordered, -1), np.arange(1, x.shape[-1] + 1, dtype=str(x.dtype))
+    support = ops.cast(1.0 + counts * ordered > sums, str(x.dtype))
     tau = (reduce.sum(support * sums, -1, True) - 1.0) / reduce.sum(support, -1, True)
     return moveaxis(elementwise.relu(x - tau), -1, axis)
 

@@ -13,10 +13,18 @@ from fastnn.saving.errors import ModelFormatError
 
 FACTOR = 4  # weights, and two or three optimiser slots for each, of which a file may store none
 SLACK = 1 << 20  # elements: metrics, counters
+MAX_FRESH = 1 << 29  # elements of a model that is made from a text alone, which stores no weights
 MAX_CONSTANT = 1 << 26  # elements of one array that an operation makes of its settings, such as a table of weights
 MAX_OPERATIONS = 200_000  # some 30 microseconds each
 
 _loads = threading.local()
+
+
+class _Load:
+    """What the load under way may still ask for."""
+
+    def __init__(self, what, room, stored):
+        self.what, self.room, self.stored, self.operations = what, room, stored, MAX_OPERATIONS
 
 
 @contextlib.contextmanager
@@ -27,13 +35,13 @@ def limit(stored, what):
 
     Parameters
     ----------
-    stored : int
-        Elements of all the arrays in the file.
+    stored : int or None
+        Elements of all the arrays in the file; None for a text, whose models may have ``MAX_FRESH``.
     what : str
         The file, for the message.
     """
     before = getattr(_loads, "open", None)
-    _loads.open = [FACTOR * stored + SLACK, stored, what, MAX_OPERATIONS]
+    _loads.open = _Load(what, MAX_FRESH if stored is None else FACTOR * stored + SLACK, stored)
     try:
         yield
     finally:
@@ -52,7 +60,7 @@ def charge(shape, dtype=None):
     Returns
     -------
     bool
-        Whether a load is under way, so that the values will be overwritten and any will do.
+        Whether the values will be overwritten with those of a file, so that any will do.
 
     Raises
     ------
@@ -65,15 +73,15 @@ def charge(shape, dtype=None):
     size = 1
     for length in shape:
         if not isinstance(length, int) or length < 0:
-            raise ModelFormatError(f"{load[2]}: a weight of shape {tuple(shape)} is impossible")
+            raise ModelFormatError(f"{load.what}: a weight of shape {tuple(shape)} is impossible")
         size *= length  # a Python int: it cannot overflow
-    load[0] -= size
-    if load[0] < 0:
-        raise ModelFormatError(
-            f"{load[2]}: the configuration asks for a weight of shape {tuple(shape)}, but the file stores "
-            f"only {load[1]} numbers in all"
-        )
-    return True
+    load.room -= size
+    if load.room < 0:
+        held = f"the file stores only {load.stored} numbers in all"
+        if load.stored is None:
+            held = f"{MAX_FRESH} numbers are the most of a model from a text: make larger ones in code"
+        raise ModelFormatError(f"{load.what}: the configuration asks for a weight of shape {tuple(shape)}, but {held}")
+    return load.stored is not None
 
 
 def count_operation():
@@ -81,10 +89,10 @@ def count_operation():
     load = getattr(_loads, "open", None)
     if load is None:
         return
-    load[3] -= 1
-    if load[3] < 0:
+    load.operations -= 1
+    if load.operations < 0:
         raise ModelFormatError(
-            f"{load[2]}: the model takes more than {MAX_OPERATIONS} operations, as a recurrent layer does that is "
+            f"{load.what}: the model takes more than {MAX_OPERATIONS} operations, as a recurrent layer does that is "
             "unrolled over a long sequence: make it in code and use load_weights()"
         )
 
@@ -92,5 +100,5 @@ def count_operation():
 def check_constant(shape):
     """Refuse, during a load, an array that follows from a configuration and has more than ``MAX_CONSTANT`` elements."""
     load = getattr(_loads, "open", None)
-    if load is not None and math.prod(shape) > max(MAX_CONSTANT, FACTOR * load[1]):
-        raise ModelFormatError(f"{load[2]}: the configuration asks for a constant of shape {tuple(shape)}")
+    if load is not None and math.prod(shape) > max(MAX_CONSTANT, FACTOR * (load.stored or 0)):
+        raise ModelFormatError(f"{load.what}: the configuration asks for a constant of shape {tuple(shape)}")

@@ -2,7 +2,7 @@
 
 import json
 
-from fastnn.saving import registry, strict_json
+from fastnn.saving import budget, registry, strict_json
 
 
 def to_json(model, **kwargs):
@@ -33,8 +33,9 @@ def model_from_json(json_string, custom_objects=None):
     Raises
     ------
     ModelFormatError
-        For what is not such a configuration, and for what fastnn does not have.
+        For what is not such a configuration, for what fastnn does not have, and for models of more than
+        ``2**29`` numbers.
     """
     config = strict_json.parse(json_string.encode(), "model_from_json")
-    with registry.sharing_scope():
+    with registry.sharing_scope(), budget.limit(None, "model_from_json"):
         return registry.deserialize(config, "model", custom_objects)

@@ -114,7 +114,6 @@ def test_as_many_operations_as_a_long_sequence_takes_are_allowed():
     [
         sequential((800, 800, 1), "Resizing", height=10**5, width=8),
         sequential((8, 800, 1), "Resizing", height=8, width=10**9, interpolation="nearest"),
-        sequential((10**5,), "Activation", activation="sparsemax"),
     ],
 )
 def test_tables_of_constants_are_limited(config):

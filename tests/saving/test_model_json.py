@@ -7,7 +7,7 @@ import pytest
 
 import fastnn as keras
 from fastnn.models import model_from_json
-from fastnn.saving import ModelFormatError
+from fastnn.saving import ModelFormatError, budget
 
 
 def model():
@@ -48,3 +48,34 @@ def test_own_classes():
 def test_other_texts_are_refused(text):
     with pytest.raises(ModelFormatError):
         model_from_json(text)
+
+
+def test_weights_are_drawn():
+    kernel, bias, *_ = model_from_json(model().to_json()).get_weights()
+    assert np.abs(kernel).min() > 0
+    assert not bias.any()
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            [keras.Input((10,)), keras.layers.Dense(10)],
+            r"a weight of shape \(10, 1000000000\).*make larger ones in code",
+        ),
+        ([keras.Input((10**5, 2)), keras.layers.SimpleRNN(10, unroll=True)], "more than 1000 operations"),
+    ],
+)
+def test_a_short_text_cannot_ask_for_much(layers, message, monkeypatch):
+    monkeypatch.setattr(budget, "MAX_OPERATIONS", 1000)
+    config = json.loads(keras.Sequential([layers[0], keras.layers.Flatten()]).to_json())
+    config["config"]["layers"][1:] = [keras.saving.serialize_keras_object(layers[1])]
+    del config["config"]["build_input_shape"], config["build_config"]
+    config["config"]["layers"][1]["config"]["units"] *= 10**8 if isinstance(layers[1], keras.layers.Dense) else 1
+    with pytest.raises(ModelFormatError, match=message):
+        model_from_json(json.dumps(config))
+
+
+def test_a_text_may_ask_for_more_than_a_file_that_stores_nothing():
+    text = keras.Sequential([keras.Input((1200,)), keras.layers.Dense(1000)]).to_json()
+    assert model_from_json(text).count_params() == 1_201_000
