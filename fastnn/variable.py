@@ -5,6 +5,8 @@ import numpy as np
 from fastnn.graph.program import Arithmetic, Tensor, current_program
 
 ALIGNMENT = 64  # bytes: every variable starts on a cache line
+_AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
+_SYNCHRONIZATIONS = ("auto", "none", "on_write", "on_read")
 MOST_LOOSE = 4  # storages of one kind in a program
 
 
@@ -107,12 +109,22 @@ class Variable(Arithmetic):
     dtype : str, optional
         ``floatx()`` unless given.
     trainable : bool
+    autocast : bool
+        Accepted as in Keras.
+    aggregation, synchronization : str
+        Accepted as in Keras: how copies on several devices are joined, of which there is one.
     name : str
+    layout : None
+        There are no several devices to lay a variable out on.
     """
 
-    def __init__(self, initializer, shape=None, dtype=None, trainable=True, name="variable"):
+    def __init__(
+        self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
+        synchronization="auto", name="variable", layout=None,
+    ):  # fmt: skip
         from fastnn import config
 
+        _check_distribution(aggregation, synchronization, layout)
         self.dtype = dtype or config.floatx()
         self.trainable, self.name, self.path = bool(trainable), name, name
         self.regularizer = self.constraint = None
@@ -179,6 +191,16 @@ class Variable(Arithmetic):
     def __reduce__(self):
         state = {"path": self.path, "regularizer": self.regularizer, "constraint": self.constraint}
         return _rebuild, (self.numpy(), self.dtype, self.trainable, self.name), state
+
+
+def _check_distribution(aggregation, synchronization, layout):
+    """Raise unless one device can do what is asked for."""
+    known = {"aggregation": (None, *_AGGREGATIONS), "synchronization": (None, *_SYNCHRONIZATIONS)}
+    for what, value in (("aggregation", aggregation), ("synchronization", synchronization)):
+        if value not in known[what]:
+            raise ValueError(f"Variable: {what} must be one of {known[what]}, received {value!r:.80}")
+    if layout is not None:
+        raise ValueError(f"Variable: layout={layout!r:.80} is for several devices, and there is one: leave it out")
 
 
 def _rebuild(value, dtype, trainable, name):

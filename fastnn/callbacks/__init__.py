@@ -11,11 +11,12 @@ from fastnn.callbacks.learning_rate_scheduler import LearningRateScheduler
 from fastnn.callbacks.model_checkpoint import ModelCheckpoint
 from fastnn.callbacks.progbar_logger import ProgbarLogger
 from fastnn.callbacks.reduce_lr_on_plateau import ReduceLROnPlateau
+from fastnn.callbacks.remote_monitor import RemoteMonitor
 from fastnn.callbacks.swap_ema_weights import SwapEMAWeights
 from fastnn.callbacks.terminate_on_nan import TerminateOnNaN
 
 __all__ = [
     "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-    "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "SwapEMAWeights",
-    "TerminateOnNaN",
+    "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "RemoteMonitor",
+    "SwapEMAWeights", "TerminateOnNaN",
 ]  # fmt: skip

@@ -34,6 +34,7 @@ def image_dataset_from_directory(
     crop_to_aspect_ratio=False,
     pad_to_aspect_ratio=False,
     data_format=None,
+    format="tf",
     verbose=True,
     on_error="skip",
 ):
@@ -68,6 +69,8 @@ def image_dataset_from_directory(
     crop_to_aspect_ratio, pad_to_aspect_ratio : bool
         Keep proportions: cut off what does not fit, or fill up with black.
     data_format : {"channels_last", "channels_first"}, optional
+    format : "tf"
+        Accepted as in Keras: batches are NumPy arrays.
     verbose : bool
         Print the number of files.
     on_error : {"skip", "raise"}
@@ -90,6 +93,7 @@ def image_dataset_from_directory(
     >>> train = image_dataset_from_directory("cats_dogs/train", label_mode="binary", image_size=150)
     >>> for images, labels in train.cache(): ...
     """
+    check_choice("format", format, ("tf",))
     _check_batches(batch_size, label_mode, on_error)
     _check_split(validation_split, subset, shuffle, seed)
     read = _reader(color_mode, image_size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, data_format)

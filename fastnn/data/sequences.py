@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from fastnn import random
+from fastnn.data.image import check_choice
 
 
 def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
@@ -51,7 +52,7 @@ def _length(entry):
 
 def timeseries_dataset_from_array(
     data, targets, sequence_length, sequence_stride=1, sampling_rate=1, batch_size=128, shuffle=False, seed=None,
-    start_index=None, end_index=None,
+    start_index=None, end_index=None, format="tf",
 ):  # fmt: skip
     """Windows of a time series as an iterable of batches, for `fit`.
 
@@ -72,6 +73,8 @@ def timeseries_dataset_from_array(
         Of the orders.
     start_index, end_index : int, optional
         Steps before and from here on are not used.
+    format : "tf"
+        Accepted as in Keras: batches are NumPy arrays.
 
     Returns
     -------
@@ -82,6 +85,7 @@ def timeseries_dataset_from_array(
     ):  # fmt: skip
         if type(number) is not int or number < 1:
             raise ValueError(f"timeseries_dataset_from_array: {name} must be an integer above 0, received {number!r}")
+    check_choice("format", format, ("tf",))
     used = slice(start_index, end_index)
     data = np.asarray(data)[used]
     targets = None if targets is None else np.asarray(targets)[used]

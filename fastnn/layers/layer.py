@@ -121,7 +121,10 @@ class Layer(Tracking, MaskPassing, Operation):
         loading = budget.charge(shape, dtype)  # a file's weights come next: no numbers need to be drawn
         initializer = registry.get("initializer", "zeros" if loading else initializer or "glorot_uniform")
         with eager():
-            variable = Variable(initializer, shape, dtype, trainable, name or self._free_name("variable"))
+            variable = Variable(
+                initializer, shape, dtype, trainable, aggregation=aggregation,
+                name=name or self._free_name("variable"),
+            )  # fmt: skip
         with path_scope(self.name):
             variable.path = f"{weight_path()}{variable.name}"
         variable.regularizer = registry.get("regularizer", regularizer)

@@ -83,3 +83,9 @@ def test_smart_resize_keeps_proportions():
     x = np.zeros((4, 10, 1), np.float32)
     x[:, 3:7] = 1
     np.testing.assert_array_equal(keras.preprocessing.image.smart_resize(x, (2, 2)), np.ones((2, 2, 1)))
+
+
+def test_batches_have_one_format():
+    assert next(iter(timeseries_dataset_from_array(np.arange(4), None, 3, format="tf"))).shape == (2, 3)
+    with pytest.raises(ValueError, match="format: expected one of 'tf', received 'grain'"):
+        timeseries_dataset_from_array(np.arange(4), None, 3, format="grain")
