@@ -49,7 +49,7 @@ class RemoteMonitor(Callback):
                 pass
         except (OSError, http.client.HTTPException) as error:  # an answer such as 404 is an OSError too
             warnings.warn(
-                f"RemoteMonitor could not send epoch {epoch} to {self.root}{self.path}: {error}: is the server running?",
+                f"RemoteMonitor could not send epoch {epoch} to {self.root}{self.path}, is the server running? {error}",
                 stacklevel=2,
             )
 

@@ -9,6 +9,7 @@ from fastnn.optimizers.adamax import Adamax
 from fastnn.optimizers.ftrl import Ftrl
 from fastnn.optimizers.lamb import Lamb
 from fastnn.optimizers.lion import Lion
+from fastnn.optimizers.loss_scale_optimizer import LossScaleOptimizer
 from fastnn.optimizers.multi_optimizer import MultiOptimizer, OptimizerMap
 from fastnn.optimizers.muon import Muon
 from fastnn.optimizers.nadam import Nadam
@@ -19,9 +20,9 @@ from fastnn.optimizers.sgd import SGD
 from fastnn.saving import registry
 
 __all__ = [
-    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "MultiOptimizer",
-    "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW", "deserialize", "get",
-    "schedules", "serialize",
+    "SGD", "Adadelta", "Adafactor", "Adagrad", "Adam", "AdamW", "Adamax", "Ftrl", "Lamb", "Lion", "LossScaleOptimizer",
+    "MultiOptimizer", "Muon", "Nadam", "Optimizer", "OptimizerMap", "RMSprop", "ScheduleFreeAdamW", "deserialize",
+    "get", "schedules", "serialize",
 ]  # fmt: skip
 
 

@@ -52,6 +52,7 @@ class Optimizer(OptimizerVariables):
     """
 
     elementwise = False
+    leaves_steps_out = False  # True: a step may turn out not to count, so that runs of a program cannot be counted
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -126,6 +127,8 @@ class Optimizer(OptimizerVariables):
 
     def _steps_done(self):
         program = current_program()
+        if program is not None and self.leaves_steps_out:
+            return ops.cast(self._iterations, settings.floatx())
         return self._iterations if program is None else program.count(self._iterations)
 
     def build(self, variables):
@@ -263,7 +266,7 @@ class Optimizer(OptimizerVariables):
         steps = self.gradient_accumulation_steps
         complete = ops.equal(ops.mod(self._steps_done() + 1.0, float(steps)), 0.0)
         sums = [g + self.slot("gradient_accumulator", v) for g, v in zip(grads, variables, strict=True)]
-        _only_when(complete, lambda: self._update([s / float(steps) for s in sums], variables))
+        only_when(complete, lambda: self._update([s / float(steps) for s in sums], variables))
         for total, variable in zip(sums, variables, strict=True):
             self.assign(self.slot("gradient_accumulator", variable), ops.where(complete, 0.0, total))
 
@@ -287,7 +290,7 @@ class Optimizer(OptimizerVariables):
 
     def _count_step(self):
         program = current_program()
-        if program is None:
+        if program is None or self.leaves_steps_out:
             self._iterations.assign_add(1)
         else:
             program.count_up(self._iterations)
@@ -324,7 +327,7 @@ class Optimizer(OptimizerVariables):
             self.assign(average, ops.interpolate(average, variable, 1.0 - keep))
         if self.ema_overwrite_frequency:
             due = ops.equal(ops.mod(self.iterations + 1.0, float(self.ema_overwrite_frequency)), 0.0)
-            _only_when(due, lambda: self._overwrite_with_average(variables))
+            only_when(due, lambda: self._overwrite_with_average(variables))
 
     def _overwrite_with_average(self, variables):
         for variable in variables:
@@ -379,7 +382,7 @@ def _checked_gradient(gradient, variable):
     return gradient if gradient.dtype == variable.dtype else ops.cast(gradient, variable.dtype)
 
 
-def _only_when(condition, action):
+def only_when(condition, action):
     """Do what `action` assigns only if the condition holds.
 
     A traced program has no branches: it always computes the new values, and chooses between them and the old.

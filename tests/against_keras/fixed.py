@@ -110,4 +110,11 @@ model = Sequential([Input((5,)), layers.Dense(4, activation="tanh"), layers.Dens
 model.compile(optimizer=optimizers.ScheduleFreeAdamW(0.05, weight_decay=0.1), loss="mse")
 targets, weighted, trains = ["real"], False, True
 """,
+    "a dynamic scale of the loss": """
+model = Sequential([Input((4,)), layers.Dense(5, activation="tanh"), layers.Dense(2)])
+model.compile(
+    optimizer=optimizers.LossScaleOptimizer(optimizers.Adam(0.01, clipnorm=1.0), dynamic_growth_steps=2), loss="mse"
+)
+targets, weighted, trains = ["real"], False, True
+""",
 }

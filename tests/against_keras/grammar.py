@@ -87,8 +87,10 @@ class Writer:
             return value
         if value.family == "inner layers":
             return Code(self.choose(table.INNER[len(shape)]))
+        single = [name for name in table.OPTIMIZERS if name not in table.OF_OTHERS]
+        if value.family == "inner optimizers":  # of a Nadam Keras forgets a variable here
+            return Code(self.optimizer([name for name in single if name != "Nadam"]))
         if value.family == "optimizer maps":
-            single = [name for name in table.OPTIMIZERS if name != "MultiOptimizer"]
             default, other = self.optimizer(single), self.optimizer(single)
             return Code(f"optimizers.OptimizerMap({default}, {{{self.choose(table.PATTERNS)!r}: {other}}})")
         if value.family == "schedules":

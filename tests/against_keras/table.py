@@ -710,13 +710,17 @@ OPTIMIZERS = {
         "exclude_layers": [["dense"]], "muon_a muon_b muon_c": [(3.0, -4.0, 1.5)],
     },
     "MultiOptimizer": {"optimizer_map": [One("optimizer maps")], "loss_scale_factor": [16.0]},
+    "LossScaleOptimizer": {
+        "inner_optimizer": [One("inner optimizers")], "initial_scale": [8.0], "dynamic_growth_steps": [2],
+    },
 }  # fmt: skip
+OF_OTHERS = ("MultiOptimizer", "LossScaleOptimizer")  # have only options of their own
 PATTERNS = [".*kernel", ".*(bias|beta)", "[^/]*"]  # keys of an OptimizerMap
 
 
 def optimizer_options(name):
-    """All options of an optimizer; one that is made of others has only its own."""
-    return OPTIMIZERS[name] if name == "MultiOptimizer" else EVERY | OPTIMIZERS[name]
+    """All options of an optimizer."""
+    return OPTIMIZERS[name] if name in OF_OTHERS else EVERY | OPTIMIZERS[name]
 
 
 SCHEDULES = {

@@ -18,7 +18,7 @@ def server():
     """A server that keeps what it is sent, and answers with the first of its statuses."""
 
     class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):  # noqa: N802, the name is http.server's
+        def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             self.server.received.append((self.path, dict(self.headers), body))
             self.send_response(self.server.status)

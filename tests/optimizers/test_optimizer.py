@@ -11,7 +11,16 @@ from fastnn.graph.program import Program
 from fastnn.optimizers import SGD, Adam, Optimizer, schedules
 from fastnn.variable import Variable
 
-OTHERS = {"MultiOptimizer", "Optimizer", "OptimizerMap", "deserialize", "get", "schedules", "serialize"}
+OTHERS = {
+    "LossScaleOptimizer",
+    "MultiOptimizer",
+    "Optimizer",
+    "OptimizerMap",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+}
 CLASSES = sorted(set(optimizers.__all__) - OTHERS)
 
 
