@@ -18,6 +18,8 @@ enum {
   GATHERED = 1 << 17,           /* so many elements are gathered at a time, */
   GATHERED_MIN = 24,            /* but no fewer and */
   GATHERED_MAX = 128,           /* no more pixels */
+  SHORT_SUM = 128,              /* taps of an output so few that a call for each row costs as much as they do: */
+  TOGETHER = 1 << 13,           /* one for so many outputs, which stay in the first-level cache */
   PADDED = 1 << 15,             /* elements of padded input in work */
   CHUNK_WORK = 20000,           /* nanoseconds in a chunk */
   CHUNK_PIXELS = 96,            /* output pixels in a chunk, or reading a large kernel costs more than using it */
@@ -43,6 +45,8 @@ static ptrdiff_t packed_kernel(const fnn_conv *v) {
 static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrdiff_t rows, float *y, float *packed) {
   const ptrdiff_t xc = v->c * v->groups, yc = v->f * v->groups, s = v->columns.taps, w_row = s * v->c * yc;
   const int run = contiguous_taps(v), packs = run && fnn_gemm_packs(rows * v->columns.out, v->f, yc);
+  const int short_sums = run && v->rows.taps * s * v->c <= SHORT_SUM;
+  const ptrdiff_t y_row = v->columns.out * yc, together = short_sums ? fnn_max(1, TOGETHER / fnn_max(y_row, 1)) : 1;
   fnn_gemm g = {.m = v->columns.out,
                 .k = run ? s * v->c : v->c,
                 .batch = run ? v->rows.taps : s,
@@ -51,7 +55,9 @@ static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrd
                 .a_batch = run ? v->rows.dilation * x_row : v->columns.dilation * xc,
                 .b_row = yc,
                 .b_batch = run ? w_row : v->c * yc,
-                .c_row = yc};
+                .c_row = yc,
+                .a_more = v->rows.stride * x_row,
+                .c_more = y_row};
   for (ptrdiff_t i = 0; i < v->groups * fnn_ceil_div(v->f, COLUMNS); i++) {
     const ptrdiff_t group = i % v->groups, f = i / v->groups * COLUMNS;
     g.n = fnn_min(COLUMNS, v->f - f);
@@ -60,12 +66,13 @@ static void conv_inside(const fnn_conv *v, const float *x, ptrdiff_t x_row, ptrd
       fnn_kernel->pack_b(&g, packed);
       g.packed = packed;
     }
-    for (ptrdiff_t p = 0; p < rows; p++)
+    for (ptrdiff_t p = 0; p < rows; p += together)
       for (ptrdiff_t r = 0; r < (run ? 1 : v->rows.taps); r++) {
         g.a = x + (p * v->rows.stride + r * v->rows.dilation) * x_row + group * v->c;
         g.b = v->w + r * w_row + group * v->f + f;
-        g.c = y + p * v->columns.out * yc + group * v->f + f;
+        g.c = y + p * y_row + group * v->f + f;
         g.accumulate = r > 0;
+        g.more = fnn_min(together, rows - p) - 1;
         fnn_kernel->gemm(&g);
       }
   }

@@ -10,8 +10,9 @@
 enum {
   CHUNK_WORK = 20000, /* nanoseconds */
   MAX_CHUNKS = 64,
-  FEW = 8,  /* columns, which are too few for a kernel */
-  ROWS = 16 /* that are in cache when their edges are done */
+  FEW = 8,        /* columns, which are too few for a kernel */
+  ROWS = 16,      /* that are in cache when their edges are done */
+  LARGE = 1 << 20 /* elements that come from memory */
 };
 
 typedef struct {
@@ -103,6 +104,7 @@ typedef struct {
   ptrdiff_t w_row, w_tap;
   float *y;
   ptrdiff_t y_row, y_pixel;
+  int from_memory; /* whether rows of x are worth asking for ahead: it costs time where they are in a cache */
 } window_sums;
 
 /* A block of outputs that read alike. */
@@ -123,7 +125,7 @@ static void sum_block(const window_sums *v, const fnn_span *ps, const fnn_span *
                      .w_tap = v->w_tap,
                      .y = v->y + ps->begin * v->y_row + qs->begin * v->y_pixel,
                      .y_pixel = down ? v->y_row : v->y_pixel,
-                     .ahead = down || v->rows.dilation > 1 ? 0 : v->rows.stride};
+                     .ahead = v->from_memory && !down && v->rows.dilation == 1 ? v->rows.stride : 0};
   for (ptrdiff_t i = 0; i < (down ? width : height); i++) {
     fnn_kernel->depthwise(&g);
     g.x += down ? x_right : x_down;
@@ -179,7 +181,8 @@ void fnn_depthwise_conv2d_run(const fnn_step *step, const fnn_worker *worker, pt
                               .w_tap = channels,
                               .y = y + first * row,
                               .y_row = row,
-                              .y_pixel = channels};
+                              .y_pixel = channels,
+                              .from_memory = v.n * output_size(&v) >= LARGE};
     sum_windows(&sums, i - first, stop);
     fnn_epilogue(step, worker, i * row, (first + stop) * row);
     i = first + stop;
@@ -239,7 +242,8 @@ static void input_gradient(const depthwise_sizes *v, const float *dy, const floa
                               .w_tap = columns.tap_step * channels,
                               .y = dx + top * x_row + left * channels,
                               .y_row = v->rows.stride * x_row,
-                              .y_pixel = v->columns.stride * channels};
+                              .y_pixel = v->columns.stride * channels,
+                              .from_memory = v->n * output_size(v) >= LARGE};
     sum_windows(&sums, 0, rows.axis.out);
   }
 }

@@ -13,6 +13,7 @@
  *   C(i, j)   at c + i*c_row + j                     overwritten, or added to when accumulate is set
  * With `b_transposed`, B_b(l, j) is at b + b*b_batch + j*b_row + l, and only pack_b reads it.
  * With `packed` (what pack_b made of this B) the numbers of B are read there instead.
+ * The same is done for `more` further blocks of m rows, each a_more elements of A and c_more of C on.
  * Each element of C is one chain of additions, over b and then l; a single column of C, where A's rows and B are
  * contiguous, has dot products with partial sums in the lanes instead.  So the bits of an element do not depend on the
  * other rows, nor on m or n as long as n is 1 or is not. */
@@ -27,6 +28,7 @@ typedef struct fnn_gemm {
   ptrdiff_t c_row;
   int accumulate;
   const float *packed; /* or NULL */
+  ptrdiff_t more, a_more, c_more;
 } fnn_gemm;
 
 /* y(i, ch) = sum over u < r, v < s of x[i*x_pixel + u*x_row + v*x_tap + ch] * w[u*w_row + v*w_tap + ch]

@@ -214,9 +214,13 @@ static void gemm_tiles_of(const fnn_gemm *g, const gemm_panel *p) {
   const ptrdiff_t tiles = (g->m + gemm_max_rows[p->vectors - 1] - 1) / gemm_max_rows[p->vectors - 1];
   const ptrdiff_t rows = g->m / tiles, longer = g->m % tiles;
   const ptrdiff_t upper = longer * (rows + 1);
+  gemm_tile_function *const *tile = gemm_tiles[p->vectors - 1];
+  const float *a = g->a;
   float *c = g->c + p->j;
-  if (longer > 0) gemm_tiles[p->vectors - 1][rows](g, g->a, g->b, c, p->last, longer);
-  gemm_tiles[p->vectors - 1][rows - 1](g, g->a + upper * g->a_row, g->b, c + upper * g->c_row, p->last, tiles - longer);
+  for (ptrdiff_t i = 0; i <= g->more; i++, a += g->a_more, c += g->c_more) {
+    if (longer > 0) tile[rows](g, a, g->b, c, p->last, longer);
+    tile[rows - 1](g, a + upper * g->a_row, g->b, c + upper * g->c_row, p->last, tiles - longer);
+  }
 }
 
 /* One column of C over an A whose columns are contiguous, as a row: C' = B'.A', the same products and sums. */
@@ -315,11 +319,9 @@ static void gemm_outer_product(const fnn_gemm *g) {
   }
 }
 
-static void gemm(const fnn_gemm *g) {
-  if (g->m <= 0 || g->n <= 0) return;
-  if (g->packed != NULL) {
-    gemm_in_panels(g);
-  } else if (g->n == 1 && g->a_col == 1 && g->b_row == 1) {
+/* One block of a single column, or of depth one. */
+static void gemm_block(const fnn_gemm *g) {
+  if (g->n == 1 && g->a_col == 1 && g->b_row == 1) {
     gemm_column(g);
   } else if (g->n == 1 && g->m > 1 && g->a_row == 1 && g->c_row == 1) {
     const fnn_gemm row = gemm_column_as_row(g);
@@ -329,4 +331,15 @@ static void gemm(const fnn_gemm *g) {
   } else {
     gemm_in_panels(g);
   }
+}
+
+static void gemm(const fnn_gemm *g) {
+  if (g->m <= 0 || g->n <= 0) return;
+  if (g->packed != NULL || (g->n > 1 && (g->k > 1 || g->batch > 1))) {
+    gemm_in_panels(g);
+    return;
+  }
+  fnn_gemm block = *g;
+  block.more = 0;
+  for (ptrdiff_t i = 0; i <= g->more; i++, block.a += g->a_more, block.c += g->c_more) gemm_block(&block);
 }

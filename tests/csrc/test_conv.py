@@ -135,6 +135,9 @@ CASES = [
     Conv(2, 11, 12, 2, 3, 3, 2, stride=(2, 3), dilation=(2, 1), groups=3, pad=(1, 0)),
     Conv(4, 14, 14, 31, 65, 1, 1),
     Conv(2, 14, 14, 8, 9, 1, 1, stride=(2, 2)),
+    Conv(2, 30, 30, 1, 40, 3, 3, pad=(1, 1)),  # more outputs than go together
+    Conv(2, 9, 9, 1, 5, 1, 1, stride=(2, 2)),  # one product for an output
+    Conv(2, 9, 8, 7, 1, 3, 3, pad=(1, 1)),  # one column
     Conv(2, 5, 6, 3, 4, 5, 6),  # one output
     Conv(2, 4, 4, 3, 4, 3, 3, pad=(5, 6)),  # outputs that read nothing
     Conv(2, 9, 9, 3, 4, 3, 3, pad=(-1, -2)),  # a crop
@@ -169,7 +172,7 @@ def test_random_sizes(isa, rng):
             check_all(v, lambda *shape: integers(rng, *shape), exact=True, images=pick(1, 4))
 
 
-@pytest.mark.parametrize("case", [CASES[i] for i in (0, 3, 4, 7, 9, -1)], ids=str)
+@pytest.mark.parametrize("case", [CASES[i] for i in (0, 3, 4, 7, 9, 11, -1)], ids=str)
 def test_epilogue(isa, rng, case):
     x_shape, w_shape, y_shape = shapes(case)
     x, w, dy = integers(rng, *x_shape), integers(rng, *w_shape), integers(rng, *y_shape)
