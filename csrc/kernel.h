@@ -65,10 +65,10 @@ typedef struct fnn_pool {
 } fnn_pool;
 
 /* The same element of `rows` sequences on its way through a recurrent cell, with the meaning of steps.def.  Arrays over
- * sequences point to this element of the first one, and `t` elements on to that of the next; `product`, `h` and `c` have
- * nothing between their rows.  NULL: `mask` for no mask, the last four for what is not wanted. */
+ * sequences point to this element of the first one, and `t` elements on to that of the next; rows of `product` are
+ * product_row apart, those of `h` and `c` have nothing between them.  NULL: `mask` for no mask, the last four for what is not wanted. */
 typedef struct fnn_cell {
-  ptrdiff_t rows, units, t;
+  ptrdiff_t rows, units, t, product_row;
   const float *bias, *mask;
   float *product; /* x.w + h.u, of a gru xz + z, xr + r, xy, q; the gates may be written over it */
   float *h, *c;   /* states: replaced by the new ones */
@@ -76,9 +76,9 @@ typedef struct fnn_cell {
 } fnn_cell;
 
 /* And the way back.  dh, dc: in, the gradients of the states behind the element; out, of those before it, but for the
- * part of dh that comes by h.u: the product of dproduct, of rows with nothing between them, with the turned u. */
+ * part of dh that comes by h.u: the product of dproduct, of rows product_row apart, with the turned u. */
 typedef struct fnn_cell_gradient {
-  ptrdiff_t rows, units, t;
+  ptrdiff_t rows, units, t, product_row;
   const float *kept, *before, *mask, *dsequence; /* before: c_before of an lstm, h_before of a gru */
   float *dh, *dc;
   float *dx, *dproduct;

@@ -50,8 +50,11 @@ static ptrdiff_t rounded(ptrdiff_t floats, ptrdiff_t to) { return fnn_add(floats
 /* Floats that a packed matrix takes, which are whole cache lines. */
 static ptrdiff_t packed_floats(ptrdiff_t k, ptrdiff_t n) { return fnn_multiply(k, rounded(n, FNN_PACKED_COLUMNS)); }
 
-/* Blocks of units in the sums of one element of one sequence: x.w, and h.u where it is no part of that sum. */
-static ptrdiff_t product_blocks(const form *f) { return 2 * f->gates - f->joint; }
+/* From one sequence's sums of an element to the next one's: x.w, and h.u where it is no part of that.  Rows a power of
+ * two apart would fall into few sets of the cache. */
+static ptrdiff_t product_row(const sizes *v, const form *f) {
+  return fnn_add(fnn_multiply(2 * f->gates - f->joint, v->units), LINE);
+}
 
 /* Checks what all steps share and fills in how they run; `packed`: floats of packed matrices, `depth`: of the products. */
 static const char *prepare(fnn_step *step, const form *f, ptrdiff_t packed, ptrdiff_t depth, int operands_hold,
@@ -59,7 +62,7 @@ static const char *prepare(fnn_step *step, const form *f, ptrdiff_t packed, ptrd
   const sizes *v = sizes_of(step);
   if (v->n < 0 || v->t < 1 || v->units < 1 || !operands_hold) return error;
   const double products = 2.0 * (double)f->gates * (double)depth / 100, cells = 4.0 * (double)f->gates;
-  const ptrdiff_t floats = fnn_add(packed, FNN_PRODUCT(chunk_rows(v), product_blocks(f), v->units));
+  const ptrdiff_t floats = fnn_add(packed, fnn_multiply(chunk_rows(v), product_row(v, f)));
   step->chunks = v->n == 0 ? 0 : fnn_ceil_div(v->n, chunk_rows(v));
   step->scratch_bytes = fnn_multiply(floats, sizeof(float));
   step->work = (double)v->n * (double)v->t * (double)v->units * (products + cells);
@@ -124,7 +127,7 @@ static float *pack(fnn_gemm *g, float *to) {
 static void run_forward(const sizes *v, const form *f, fnn_cell s, const float *const *operand, ptrdiff_t first,
                         float *scratch, void (*cell)(const fnn_cell *)) {
   const ptrdiff_t units = v->units, columns = f->gates * units, joint = f->joint * units;
-  const ptrdiff_t x_row = v->k > 0 ? v->k : columns, row = product_blocks(f) * units;
+  const ptrdiff_t x_row = v->k > 0 ? v->k : columns;
   const float *x = operand[0];
   fnn_gemm inputs = {.m = s.rows,
                      .n = columns,
@@ -134,7 +137,7 @@ static void run_forward(const sizes *v, const form *f, fnn_cell s, const float *
                      .a_col = 1,
                      .b = operand[1],
                      .b_row = columns,
-                     .c_row = row};
+                     .c_row = s.product_row};
   fnn_gemm sums = {.m = s.rows,
                    .n = joint,
                    .k = units,
@@ -144,7 +147,7 @@ static void run_forward(const sizes *v, const form *f, fnn_cell s, const float *
                    .a_col = 1,
                    .b = operand[3],
                    .b_row = columns,
-                   .c_row = row,
+                   .c_row = s.product_row,
                    .accumulate = 1};
   fnn_gemm others = sums;
   others.n = columns - joint;
@@ -166,7 +169,7 @@ static void run_forward(const sizes *v, const form *f, fnn_cell s, const float *
       fnn_kernel->gemm(&inputs);
     else
       for (ptrdiff_t r = 0; r < s.rows; r++)
-        memcpy(s.product + r * row, inputs.a + r * v->t * columns, (size_t)columns * sizeof(float));
+        memcpy(s.product + r * s.product_row, inputs.a + r * v->t * columns, (size_t)columns * sizeof(float));
     fnn_kernel->gemm(&sums);
     fnn_kernel->gemm(&others);
     cell(&now);
@@ -185,6 +188,7 @@ static void forward_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_
   const fnn_cell s = {.rows = rows,
                       .units = v->units,
                       .t = v->t,
+                      .product_row = product_row(v, f),
                       .bias = operand[2],
                       .mask = wanted(step, worker, mask, v->masked),
                       .h = first_state(step, worker, 4, last, begin, count),
@@ -217,7 +221,7 @@ static void run_back(const sizes *v, const form *f, fnn_cell_gradient s, const f
                    .n = units,
                    .k = columns,
                    .batch = 1,
-                   .a_row = columns,
+                   .a_row = s.product_row,
                    .a_col = 1,
                    .b = u,
                    .b_row = columns,
@@ -249,6 +253,7 @@ static void gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff
   const fnn_cell_gradient s = {.rows = rows,
                                .units = v->units,
                                .t = v->t,
+                               .product_row = product_row(v, f),
                                .kept = wanted(step, worker, u + 1, 1),
                                .before = wanted(step, worker, u + 2, f->reads),
                                .mask = wanted(step, worker, mask, v->masked),

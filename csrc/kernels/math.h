@@ -72,27 +72,38 @@ FNN_INLINE vf vm_reduce_exp(vf x, vf *r) {
   return n;
 }
 
-/* exp for x up to its overflow, as a softmax needs it */
-FNN_INLINE vf vm_exp_bounded(vf x) {
+/* exp where the result is a normal number */
+FNN_INLINE vf vm_exp_normal(vf x) {
   vf r;
   vf n = vm_reduce_exp(x, &r);
   vf p = VM_POLYNOMIAL(r, 0.49999997f, 0.166665465f, 0.0416674353f, 0.00836626161f, 0.00138706574f);
   p = vf_add(vf_fma(vf_mul(r, r), p, r), vf_set1(1.0f));
-  vf y = vm_scale(p, vf_to_vi(n));
-  return vf_select(vf_lt(x, vf_set1(-87.3365402f)), vf_zero(), y);
+  return vm_scale(p, vf_to_vi(n));
 }
 
-FNN_INLINE vf vm_exp(vf x) { return vf_select(vf_gt(x, vf_set1(88.7228317f)), vf_set1(INFINITY), vm_exp_bounded(x)); }
+#define VM_EXP_LEAST -87.3365402f
+#define VM_EXP_LARGEST 88.7228317f
 
-FNN_INLINE vf vm_expm1(vf x) {
+/* exp for x up to its overflow, as a softmax needs it */
+FNN_INLINE vf vm_exp_bounded(vf x) { return vf_select(vf_lt(x, vf_set1(VM_EXP_LEAST)), vf_zero(), vm_exp_normal(x)); }
+
+FNN_INLINE vf vm_exp(vf x) {
+  return vf_select(vf_gt(x, vf_set1(VM_EXP_LARGEST)), vf_set1(INFINITY), vm_exp_bounded(x));
+}
+
+/* (exp(x) - 1) / 2 for -25 <= x < 89 */
+FNN_INLINE vf vm_half_expm1(vf x) {
   vf r;
-  vf bounded = vf_max(vf_set1(-25.0f), vf_min(vf_set1(89.0f), x)); /* NaN passes */
-  vf n = vm_reduce_exp(bounded, &r);
+  vf n = vm_reduce_exp(x, &r);
   vf p = VM_POLYNOMIAL(r, 0.5f, 0.166666657f, 0.0416664928f, 0.00833354518f, 0.00139323308f, 0.000197625719f);
   p = vf_fma(vf_mul(r, r), p, r);
   /* 2^n p + (2^n - 1), by halves: 2^128 is no float */
   vf half = vm_scale(vf_set1(0.5f), vf_to_vi(n));
-  vf y = vf_fma(half, p, vf_sub(half, vf_set1(0.5f)));
+  return vf_fma(half, p, vf_sub(half, vf_set1(0.5f)));
+}
+
+FNN_INLINE vf vm_expm1(vf x) {
+  vf y = vm_half_expm1(vf_max(vf_set1(-25.0f), vf_min(vf_set1(89.0f), x))); /* NaN passes */
   return vf_select(vf_eq(x, vf_zero()), x, vf_add(y, y));
 }
 
@@ -149,16 +160,17 @@ FNN_INLINE vf vm_log1p(vf x) {
 
 /* ---- made of exponentials and logarithms ---------------------------------------------------------------------- */
 
-/* with t = exp(2|x|) - 1: t / (t + 2) */
+/* with t = (exp(2|x|) - 1) / 2: t / (t + 1) */
 FNN_INLINE vf vm_tanh(vf x) {
   vf bounded = vf_min(vf_set1(10.0f), vf_abs(x)); /* tanh(10) rounds to 1 */
-  vf t = vm_expm1(vf_add(bounded, bounded));
-  return vm_copysign(vf_div(t, vf_add(t, vf_set1(2.0f))), x);
+  vf t = vm_half_expm1(vf_add(bounded, bounded));
+  return vm_copysign(vf_div(t, vf_add(t, vf_set1(1.0f))), x);
 }
 
+/* Where exp(-x) is no normal number it adds nothing to 1, or 1 / it is none. */
 FNN_INLINE vf vm_sigmoid(vf x) {
-  vf one = vf_set1(1.0f);
-  return vf_div(one, vf_add(one, vm_exp(vf_neg(x))));
+  vf one = vf_set1(1.0f), bounded = vf_min(vf_set1(VM_EXP_LARGEST), vf_neg(x));
+  return vf_div(one, vf_add(one, vm_exp_normal(vf_max(vf_set1(VM_EXP_LEAST), bounded)))); /* NaN passes */
 }
 
 /* log(1 + exp(x)) = max(x, 0) + log(1 + exp(-|x|)) */

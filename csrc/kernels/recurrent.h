@@ -71,7 +71,7 @@ FNN_INLINE void simple_rnn_state(const fnn_cell *s, ptrdiff_t i, int present, co
 static void simple_rnn(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
-    float *product = s->product + i * u, *y = s->kept != NULL ? CELL_ROW(s->kept, i, u) : product;
+    float *product = s->product + i * s->product_row, *y = s->kept != NULL ? CELL_ROW(s->kept, i, u) : product;
     CELL_EACH(u, cell_tanh, product, s->bias, y);
     CELL_EACH(u, simple_rnn_state, s, i, cell_present(s->mask, i * s->t), y);
   }
@@ -91,7 +91,8 @@ static void simple_rnn_gradient(const fnn_cell_gradient *s) {
   for (ptrdiff_t i = 0; i < s->rows; i++) {
     const float *y = CELL_ROW(s->kept, i, u), *more = CELL_ROW(s->dsequence, i, u);
     float *dx = CELL_ROW(s->dx, i, u);
-    CELL_EACH(u, simple_rnn_back, y, more, cell_present(s->mask, i * s->t), s->dh + i * u, dx, s->dproduct + i * u);
+    CELL_EACH(u, simple_rnn_back, y, more, cell_present(s->mask, i * s->t), s->dh + i * u, dx,
+              s->dproduct + i * s->product_row);
   }
 }
 
@@ -117,7 +118,7 @@ static void lstm(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
     const float *bias = s->bias;
-    float *product = s->product + i * 4 * u;
+    float *product = s->product + i * s->product_row;
     float *kept = CELL_ROW(s->kept, i, 5 * u), *gates = kept != NULL ? kept : product;
     CELL_EACH(2 * u, cell_sigmoid, product, bias, gates);
     CELL_EACH(u, cell_tanh, product + 2 * u, bias + 2 * u, gates + 2 * u);
@@ -156,7 +157,7 @@ static void lstm_gradient(const fnn_cell_gradient *s) {
     const float *kept = CELL_ROW(s->kept, i, 5 * u), *before = CELL_ROW(s->before, i, u);
     const float *more = CELL_ROW(s->dsequence, i, u);
     float *dh = s->dh + i * u, *dc = s->dc + i * u;
-    float *dx = CELL_ROW(s->dx, i, 4 * u), *product = s->dproduct + i * 4 * u;
+    float *dx = CELL_ROW(s->dx, i, 4 * u), *product = s->dproduct + i * s->product_row;
     CELL_EACH(u, lstm_back, s, kept, before, more, cell_present(s->mask, i * s->t), dh, dc, dx, product);
   }
 }
@@ -187,7 +188,7 @@ static void gru(const fnn_cell *s) {
   const ptrdiff_t u = s->units;
   for (ptrdiff_t i = 0; i < s->rows; i++) {
     const float *bias = s->bias, *inner = bias + 3 * u;
-    float *product = s->product + i * 4 * u, *q = product + 3 * u;
+    float *product = s->product + i * s->product_row, *q = product + 3 * u;
     float *kept = CELL_ROW(s->kept, i, 4 * u), *z = kept != NULL ? kept : product, *y = z + 2 * u;
     CELL_EACH(2 * u, gru_gate, product, bias, inner, z);
     CELL_EACH(u, gru_proposal, product + 2 * u, bias + 2 * u, q, inner + 2 * u, z + u, y,
@@ -227,7 +228,7 @@ static void gru_gradient(const fnn_cell_gradient *s) {
     const float *kept = CELL_ROW(s->kept, i, 4 * u), *before = CELL_ROW(s->before, i, u);
     const float *more = CELL_ROW(s->dsequence, i, u);
     float *dx = CELL_ROW(s->dx, i, 3 * u), *products = CELL_ROW(s->dproducts, i, 3 * u);
-    float *dh = s->dh + i * u, *product = s->dproduct + i * 3 * u;
+    float *dh = s->dh + i * u, *product = s->dproduct + i * s->product_row;
     CELL_EACH(u, gru_back, s, kept, before, more, cell_present(s->mask, i * s->t), dh, dx, products, product);
   }
 }
