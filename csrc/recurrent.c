@@ -86,6 +86,19 @@ static float *wanted(const fnn_step *step, const fnn_worker *worker, ptrdiff_t o
   return want ? fnn_pointer(step, worker, (int)operand) : NULL;
 }
 
+#if defined(__GNUC__)
+#define PREFETCH(address) __builtin_prefetch(address, 0, 2)
+#else
+#define PREFETCH(address) ((void)(address))
+#endif
+
+/* Asks for one element of each of `rows` sequences, as the cache foresees no rows so far apart; nothing for NULL. */
+static void ask(const sizes *v, const float *p, ptrdiff_t rows, ptrdiff_t width) {
+  if (p == NULL) return;
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < width; j += LINE) PREFETCH(p + i * v->t * width + j);
+}
+
 static float *advance(const float *p, ptrdiff_t by) { return p == NULL ? NULL : (float *)p + by; }
 
 /* The state of a chunk's sequences at its place in the results, as it is before the first element. */
@@ -165,6 +178,10 @@ static void run_forward(const sizes *v, const form *f, fnn_cell s, const float *
     now.c_before = advance(s.c_before, at * units);
     now.kept = advance(s.kept, at * f->kept * units);
     inputs.a = x + at * x_row;
+    ask(v, now.sequence, s.rows, units);
+    ask(v, now.h_before, s.rows, units);
+    ask(v, now.c_before, s.rows, units);
+    ask(v, now.kept, s.rows, f->kept * units);
     if (v->k > 0)
       fnn_kernel->gemm(&inputs);
     else
@@ -240,6 +257,14 @@ static void run_back(const sizes *v, const form *f, fnn_cell_gradient s, const f
     now.dx = s.dx + at * columns;
     now.dproducts = advance(s.dproducts, at * columns);
     cell(&now);
+    if (i + 1 < v->t) {
+      const ptrdiff_t next = v->reverse ? 1 : -1;
+      ask(v, now.kept + next * f->kept * units, s.rows, f->kept * units);
+      ask(v, advance(now.before, next * units), s.rows, units);
+      ask(v, advance(now.dsequence, next * units), s.rows, units);
+      ask(v, now.dx + next * columns, s.rows, columns);
+      ask(v, advance(now.dproducts, next * columns), s.rows, columns);
+    }
     fnn_kernel->gemm(&gemm);
   }
 }
