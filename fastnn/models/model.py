@@ -236,17 +236,17 @@ class Model(Training, Inspection):
 
         return model_json.to_json(self, **kwargs)
 
-    def save(self, filepath, overwrite=True, include_optimizer=True):
+    def save(self, filepath, overwrite=True, zipped=None, include_optimizer=True):
         """Write architecture, weights and training state to a ``.keras`` file; see `fastnn.saving.save_model`."""
         from fastnn import saving
 
-        saving.save_model(self, filepath, overwrite=overwrite, include_optimizer=include_optimizer)
+        saving.save_model(self, filepath, overwrite, zipped, include_optimizer=include_optimizer)
 
-    def save_weights(self, filepath, overwrite=True):
-        """Write the weights to a ``.weights.h5`` or ``.safetensors`` file."""
+    def save_weights(self, filepath, overwrite=True, max_shard_size=None):
+        """Write the weights to a ``.weights.h5`` or ``.safetensors`` file; see `fastnn.saving.save_weights`."""
         from fastnn import saving
 
-        saving.save_weights(self, filepath, overwrite=overwrite)
+        saving.save_weights(self, filepath, overwrite, max_shard_size)
 
     def load_weights(self, filepath, skip_mismatch=False, by_name=False):
         """Read the weights from a ``.weights.h5``, ``.safetensors``, ``.keras`` or old ``.h5`` file.

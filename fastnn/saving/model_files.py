@@ -7,7 +7,19 @@ import stat
 import time
 import warnings
 
-from fastnn.saving import archive, atomic, budget, hdf5, legacy_h5, registry, safetensors, state, strict_json
+from fastnn.saving import (
+    archive,
+    atomic,
+    budget,
+    folder,
+    hdf5,
+    legacy_h5,
+    registry,
+    safetensors,
+    shards,
+    state,
+    strict_json,
+)
 from fastnn.saving.errors import ModelFormatError
 
 KERAS_VERSION = "3.15.1"  # whose files we read and write
@@ -15,7 +27,7 @@ WEIGHTS_ENDINGS = (".weights.h5", ".safetensors")
 MODEL_ENDINGS = (".keras", *legacy_h5.ENDINGS)
 
 
-def save_model(model, filepath, overwrite=True, include_optimizer=True):
+def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=True):
     """Save a model with its weights, and its optimiser's state to go on training.
 
     Parameters
@@ -26,6 +38,8 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         file is put in place at once: it is always the old one or the new one.
     overwrite : bool
         False refuses to replace a file.
+    zipped : bool, optional
+        False writes a folder of three files; the name then has none of the endings of files.
     include_optimizer : bool
         False leaves out the compile() settings and the optimiser's state.
 
@@ -38,9 +52,13 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
     OSError
         When writing fails; the old file is untouched.
     """
-    _check_model_extension(filepath, "save_model")
+    unzipped = zipped is not None and not zipped
+    if unzipped:
+        _check_folder_name(filepath)
+    else:
+        _check_model_extension(filepath, "save_model")
     _check_overwrite(filepath, overwrite)
-    if _is_legacy(filepath):
+    if not unzipped and _is_legacy(filepath):
         warnings.warn("save_model: '.h5' is the format of Keras 2, save models in '.keras' files", stacklevel=3)
         _check_built(model, "save_model")
         _write(filepath, [hdf5.write(legacy_h5.groups(model, KERAS_VERSION, include_optimizer))])
@@ -54,10 +72,13 @@ def save_model(model, filepath, overwrite=True, include_optimizer=True):
         archive.CONFIG: json.dumps(config, allow_nan=False).encode(),
         archive.WEIGHTS: hdf5.write(state.collect(model, () if include_optimizer else _optimizers(model))),
     }
-    _write(filepath, archive.pack(members))
+    if unzipped:
+        folder.write(filepath, members)
+    else:
+        _write(filepath, archive.pack(members))
 
 
-def save_weights(model, filepath, overwrite=True):
+def save_weights(model, filepath, overwrite=True, max_shard_size=None):
     """Save the weights of a model, and the state of its optimiser.
 
     Parameters
@@ -67,12 +88,17 @@ def save_weights(model, filepath, overwrite=True):
         A path ends in ``.weights.h5`` or ``.safetensors``; a file object gets HDF5.
     overwrite : bool
         False refuses to replace a file.
+    max_shard_size : float, optional
+        Gigabytes of weights in one file.  Several are written, beside an index whose path ends in ``.weights.json``.
 
     Raises
     ------
     ValueError, FileExistsError, OSError
         As `save_model`.
     """
+    if max_shard_size is not None:
+        _save_shards(model, filepath, overwrite, max_shard_size)
+        return
     _check_extension(filepath, WEIGHTS_ENDINGS, "save_weights", "for whole models use save() with '.keras'")
     _check_overwrite(filepath, overwrite)
     _check_built(model, "save_weights")
@@ -81,13 +107,26 @@ def save_weights(model, filepath, overwrite=True):
     _write(filepath, safetensors.write(groups) if plain else [hdf5.write(groups)])
 
 
+def _save_shards(model, filepath, overwrite, max_shard_size):
+    if hasattr(filepath, "write"):
+        raise ValueError("save_weights: max_shard_size needs a path: several files are written")
+    path = os.fsdecode(filepath)
+    if path.endswith(".weights.h5"):
+        path = f"{path.removesuffix('.weights.h5')}{shards.ENDING}"
+        warnings.warn(f"save_weights: the index of several files is {path!r}", stacklevel=4)
+    _check_extension(path, shards.ENDING, "save_weights", "it is the index of several files")
+    _check_overwrite(path, overwrite)
+    _check_built(model, "save_weights")
+    shards.write(path, state.collect(model), max_shard_size)
+
+
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     """Load a model that fastnn or Keras has saved.
 
     Parameters
     ----------
     filepath : str, os.PathLike or binary file object
-        A ``.keras`` file, or a whole model in an ``.h5`` file of Keras 2 or 3.
+        A ``.keras`` file, a folder of the same members, or a whole model in an ``.h5`` file of Keras 2 or 3.
     custom_objects : dict of str to class or function, optional
         Your own classes and functions, where they are not registered.
     compile : bool
@@ -105,11 +144,19 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         For files that are damaged, hostile, or use what fastnn does not have.
     """
     where = _describe(filepath)
-    _check_model_extension(filepath, "load_model")
-    data = _read(filepath)
-    if _is_legacy(filepath, data):
-        return _load_legacy_model(hdf5.WeightsFile(data, where), where, custom_objects, compile)
-    members = archive.unpack(data, where)
+    if not hasattr(filepath, "read") and os.path.isdir(filepath):
+        members = folder.read(filepath)
+    else:
+        _check_model_extension(filepath, "load_model")
+        data = _read(filepath)
+        if _is_legacy(filepath, data):
+            return _load_legacy_model(hdf5.WeightsFile(data, where), where, custom_objects, compile)
+        members = archive.unpack(data, where)
+    return _load_members(members, where, custom_objects, compile)
+
+
+def _load_members(members, where, custom_objects, compile):
+    """The model of the three members of an archive or a folder."""
     _check_metadata(strict_json.parse(members[archive.METADATA], f"{where}: {archive.METADATA}"), where)
     config = strict_json.parse(members[archive.CONFIG], f"{where}: {archive.CONFIG}")
     if not compile:
@@ -135,6 +182,8 @@ def _load_legacy_model(file, where, custom_objects, compile):
 def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     """Load the weights of a model from a ``.weights.h5``, ``.safetensors``, ``.keras`` or old ``.h5`` file.
 
+    Or from several files, whose index ends in ``.weights.json``.
+
     Parameters
     ----------
     model : Model
@@ -151,10 +200,13 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
         For files that are damaged, hostile or of another model.  The model is then as it was.
     """
     where = _describe(filepath)
-    endings = (*WEIGHTS_ENDINGS, *MODEL_ENDINGS)
+    endings = (*WEIGHTS_ENDINGS, shards.ENDING, *MODEL_ENDINGS)
     _check_extension(filepath, endings, "load_weights", "save them with save_weights('....weights.h5')")
     _check_built(model, "load_weights")
-    file = _weights_file(_read(filepath), where, named=not hasattr(filepath, "read"))
+    if not hasattr(filepath, "read") and where.endswith(shards.ENDING):
+        file = shards.ShardedFile(where)
+    else:
+        file = _weights_file(_read(filepath), where, named=not hasattr(filepath, "read"))
     before = [(variable, variable.numpy()) for variable in _variables(model)]
     try:
         with _refusing(where), budget.limit(file.elements, where):
@@ -252,6 +304,15 @@ def _check_model_extension(filepath, what):
     _check_extension(filepath, MODEL_ENDINGS, what, repair)
     if not hasattr(filepath, "read") and os.fsdecode(filepath).endswith(WEIGHTS_ENDINGS):
         raise ModelFormatError(f"{what}: {os.fsdecode(filepath)!r} is the name of a weights file: {repair}")
+
+
+def _check_folder_name(filepath):
+    if hasattr(filepath, "write"):
+        raise ValueError("save_model: zipped=False writes a folder, and needs its path")
+    if os.fsdecode(filepath).endswith((*MODEL_ENDINGS, *WEIGHTS_ENDINGS)):
+        raise ModelFormatError(
+            f"save_model: with zipped=False the path is that of a folder, and must not end as {filepath!r} does"
+        )
 
 
 def _is_legacy(filepath, data=b""):
