@@ -5,10 +5,15 @@ import collections
 _counts: collections.Counter = collections.Counter()
 
 
+def count_use(prefix):
+    """How often a prefix has been used, this time included."""
+    _counts[prefix] += 1
+    return _counts[prefix]
+
+
 def unique_name(prefix):
     """The prefix, with a number from its second use on."""
-    _counts[prefix] += 1
-    used = _counts[prefix] - 1
+    used = count_use(prefix) - 1
     return prefix if used == 0 else f"{prefix}_{used}"
 
 

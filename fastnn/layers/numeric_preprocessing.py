@@ -115,12 +115,18 @@ class Normalization(Layer):
             shape[axis] = size
         return np.broadcast_to(given.reshape(shape), self._broadcast)
 
+    @property
+    def mean(self):
+        """What is subtracted, in a shape that broadcasts with the input; None before the layer is built."""
+        return self._moment(self.input_mean, getattr(self, "adapt_mean", None)) if self.built else None
+
+    @property
+    def variance(self):
+        """The square of what is divided by, shaped as the mean; None before the layer is built."""
+        return self._moment(self.input_variance, getattr(self, "adapt_variance", None)) if self.built else None
+
     def call(self, inputs):
-        x = ops.cast(inputs, self.dtype)
-        mean = self._moment(self.input_mean, getattr(self, "adapt_mean", None) if self.input_mean is None else None)
-        variance = self._moment(
-            self.input_variance, getattr(self, "adapt_variance", None) if self.input_mean is None else None
-        )
+        x, mean, variance = ops.cast(inputs, self.dtype), self.mean, self.variance
         deviation = ops.maximum(ops.sqrt(variance), config.epsilon())
         return mean + x * deviation if self.invert else (x - mean) / deviation
 

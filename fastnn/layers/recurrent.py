@@ -47,12 +47,13 @@ class StackedRNNCells(Layer):
 
     @property
     def output_size(self):
-        return self.cells[-1].output_size
+        return _output_size(self.cells[-1])
 
     def build(self, input_shape):
         for cell in self.cells:
             cell._build(tuple(input_shape))
-            input_shape = (input_shape[0], cell.output_size)
+            size = _output_size(cell)
+            input_shape = (input_shape[0], *(size if isinstance(size, (list, tuple)) else (size,)))
 
     def get_initial_state(self, batch_size=None):
         return [_initial_state(cell, batch_size) for cell in self.cells]
@@ -71,6 +72,14 @@ class StackedRNNCells(Layer):
     def from_config(cls, config, custom_objects=None):
         cells = [registry.deserialize(cell, "layer", custom_objects) for cell in config["cells"]]
         return cls(**{**config, "cells": cells})
+
+
+def _output_size(cell):
+    """What a cell says of its output or, if it says nothing, the size of its first state, as in Keras."""
+    size = getattr(cell, "output_size", None)
+    if size is None:
+        return cell.state_size[0] if isinstance(cell.state_size, (list, tuple)) else cell.state_size
+    return size
 
 
 def _call_cell(cell, inputs, states, training):

@@ -306,3 +306,15 @@ def test_a_shear_is_read_from_what_it_writes():
 
 def test_no_factor_is_a_whole_zero():
     assert str(layers.Solarization().get_config()["addition_factor"][0]) == "0"
+
+
+def test_normalization_shows_mean_and_variance():
+    layer = layers.Normalization()
+    assert layer.mean is None
+    assert layer.variance is None
+    layer.adapt(np.float32([[1, 2], [3, 6]]))
+    np.testing.assert_array_equal(layer.mean, [[2, 4]])
+    np.testing.assert_array_equal(layer.variance, [[1, 4]])
+    given = layers.Normalization(mean=[1.0, 2.0], variance=[4.0, 9.0])
+    given.build((None, 2))
+    np.testing.assert_array_equal(given.variance, [[4, 9]])

@@ -120,3 +120,20 @@ def test_where_the_inputs_meet_the_kernel(cls, n, t, k, inside):
     assert sum(row["flops"] for row in rows) == 2 * n * t * width * (k + 2)
     expected = model.predict_on_batch(np.concatenate([x, x[:1]]))[:n]
     np.testing.assert_array_equal(y, expected, "the bits do not depend on the other sequences")
+
+
+def test_stacked_cells_of_users_need_only_a_state_size():
+    class Cell(fastnn.layers.Layer):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.state_size = units, units
+
+        def build(self, input_shape):
+            self.kernel = self.add_weight(shape=(input_shape[-1], self.units), initializer="ones", name="kernel")
+
+        def call(self, inputs, states):
+            state = ops.matmul(inputs, self.kernel) + ops.sum(states[0], axis=-1, keepdims=True)
+            return state, [state]
+
+    x = np.ones((1, 2, 3), "float32")
+    np.testing.assert_array_equal(fastnn.layers.RNN([Cell(2), Cell(1)])(x), [[6 + 18]])
