@@ -36,16 +36,29 @@
 
 #if defined(__GNUC__)
 #define GEMM_PREFETCH(address) __builtin_prefetch(address)
+#define GEMM_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2) /* no nearer than the second-level cache */
 #else
 #define GEMM_PREFETCH(address) ((void)(address))
+#define GEMM_PREFETCH_FAR(address) ((void)(address))
 #endif
 
+/* The cache foresees neither the rows of a panel of B nor those of a tile of C, unless nothing lies between them.  So the
+ * first tile of a panel asks for the row of B that it will read B_AHEAD rows later, and every tile, before sums of C_DEPTH
+ * or more products, for its lines of C.  Tiles of one or two rows, or one vector, read too fast for that to pay. */
+enum { B_AHEAD = 32, C_DEPTH = 8, GEMM_LINE = 16 /* floats in a line of the cache */ };
+
 /* One tile; rows, vectors and tail are constants at every call.  tail: the last vector has `last` < FNN_LANES
- * elements, and nothing beyond them is touched. */
-FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last, int rows,
-                          int vectors, int tail) {
+ * elements, and nothing beyond them is touched.  ahead: elements to the row of B that is asked for, or 0. */
+FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last, ptrdiff_t ahead,
+                          int rows, int vectors, int tail) {
   vf sum[24][8];
   const ptrdiff_t a_row = g->a_row, a_col = g->a_col, b_row = g->b_row, c_row = g->c_row, k = g->k;
+  const int asks = rows > 2 && vectors > 1;
+  if (asks && k >= C_DEPTH && c_row > vectors * FNN_LANES) {
+    GEMM_UNROLL
+    for (int i = 0; i < rows; i++) GEMM_UNROLL
+    for (int v = 0; v < vectors * FNN_LANES; v += GEMM_LINE) GEMM_PREFETCH(c + i * c_row + v);
+  }
   GEMM_UNROLL
   for (int i = 0; i < rows; i++) GEMM_UNROLL
   for (int v = 0; v < vectors; v++) {
@@ -57,6 +70,8 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
     const float *al[3] = {a, rows > 8 ? a + 8 * a_row : a, rows > 16 ? a + 16 * a_row : a}, *bl = b;
     for (ptrdiff_t l = 0; l < k; l++, al[0] += a_col, al[1] += a_col, al[2] += a_col, bl += b_row) {
       vf row[8];
+      GEMM_UNROLL
+      for (int v = 0; asks && v < vectors * FNN_LANES; v += GEMM_LINE) GEMM_PREFETCH_FAR(bl + ahead + v);
       GEMM_UNROLL
       for (int v = 0; v < vectors; v++)
         row[v] = tail && v == vectors - 1 ? vf_load_first(bl + v * FNN_LANES, last) : vf_load(bl + v * FNN_LANES);
@@ -81,16 +96,18 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
 
 /* A function for each size of tile, which does `tiles` of them one below the other, and the table of these functions. */
 typedef void gemm_tile_function(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last,
-                                ptrdiff_t tiles);
+                                ptrdiff_t ahead, ptrdiff_t tiles);
 
 #define GEMM_FUNCTION(vectors, rows)                                                                               \
   static void gemm_##rows##x##vectors(const fnn_gemm *g, const float *a, const float *b, float *c, ptrdiff_t last, \
-                                      ptrdiff_t tiles) {                                                           \
+                                      ptrdiff_t ahead, ptrdiff_t tiles) {                                          \
     const ptrdiff_t a_step = rows * g->a_row, c_step = rows * g->c_row;                                            \
     if (last == FNN_LANES)                                                                                         \
-      for (; tiles > 0; tiles--, a += a_step, c += c_step) gemm_tile(g, a, b, c, last, rows, vectors, 0);          \
+      for (; tiles > 0; tiles--, a += a_step, c += c_step, ahead = 0)                                              \
+        gemm_tile(g, a, b, c, last, ahead, rows, vectors, 0);                                                      \
     else                                                                                                           \
-      for (; tiles > 0; tiles--, a += a_step, c += c_step) gemm_tile(g, a, b, c, last, rows, vectors, 1);          \
+      for (; tiles > 0; tiles--, a += a_step, c += c_step, ahead = 0)                                              \
+        gemm_tile(g, a, b, c, last, ahead, rows, vectors, 1);                                                      \
   }
 GEMM_TILES(GEMM_FUNCTION)
 
@@ -178,13 +195,13 @@ static void pack_panel(const float *b, ptrdiff_t b_row, const gemm_panel *p, ptr
     pack_vectors(b, b_row, p->vectors, p->last, rows, to);
 }
 
-enum { PACK_ROWS = 8, PACK_LINE = 16 }; /* rows of B that are packed at a time; floats in a line of the cache */
+enum { PACK_ROWS = 8 }; /* rows of B that are packed at a time */
 
 /* Asks for PACK_ROWS rows from row l on, as many as there are. */
 FNN_INLINE void pack_prefetch(const fnn_gemm *g, const float *b, ptrdiff_t l) {
   const ptrdiff_t end = l + PACK_ROWS < g->k ? l + PACK_ROWS : g->k;
   for (; l < end; l++)
-    for (ptrdiff_t j = 0; j < g->n; j += PACK_LINE) GEMM_PREFETCH(b + l * g->b_row + j);
+    for (ptrdiff_t j = 0; j < g->n; j += GEMM_LINE) GEMM_PREFETCH(b + l * g->b_row + j);
 }
 
 /* A few rows at a time, while the next are asked for: memory gives rows from end to end much faster than the lines of
@@ -214,12 +231,14 @@ static void gemm_tiles_of(const fnn_gemm *g, const gemm_panel *p) {
   const ptrdiff_t tiles = (g->m + gemm_max_rows[p->vectors - 1] - 1) / gemm_max_rows[p->vectors - 1];
   const ptrdiff_t rows = g->m / tiles, longer = g->m % tiles;
   const ptrdiff_t upper = longer * (rows + 1);
+  ptrdiff_t ahead = g->b_row > p->vectors * FNN_LANES ? B_AHEAD * g->b_row : 0;
   gemm_tile_function *const *tile = gemm_tiles[p->vectors - 1];
   const float *a = g->a;
   float *c = g->c + p->j;
-  for (ptrdiff_t i = 0; i <= g->more; i++, a += g->a_more, c += g->c_more) {
-    if (longer > 0) tile[rows](g, a, g->b, c, p->last, longer);
-    tile[rows - 1](g, a + upper * g->a_row, g->b, c + upper * g->c_row, p->last, tiles - longer);
+  for (ptrdiff_t i = 0; i <= g->more; i++, a += g->a_more, c += g->c_more, ahead = 0) {
+    if (longer > 0) tile[rows](g, a, g->b, c, p->last, ahead, longer);
+    tile[rows - 1](g, a + upper * g->a_row, g->b, c + upper * g->c_row, p->last, longer > 0 ? 0 : ahead,
+                   tiles - longer);
   }
 }
 
