@@ -7,6 +7,7 @@ import numpy as np
 
 from fastnn.engine import native, threads
 from fastnn.engine.executable import Rows
+from fastnn.graph.bytecode import JOINED
 from fastnn.graph.memory import ITEM
 
 ROUNDS = 10  # of a measurement: their median is not moved by what else the machine does
@@ -143,7 +144,8 @@ def _native_rows(program):
 
 def _arithmetic(code):
     """The opcodes of a step's own elementwise work."""
-    return [i.op for i in code.instructions if i.op not in NO_ARITHMETIC] if code is not None else []
+    names = [i.op for i in code.instructions if i.op not in NO_ARITHMETIC] if code is not None else []
+    return [part for name in names for part in JOINED.get(name, (name,))]
 
 
 def _flops(placed):

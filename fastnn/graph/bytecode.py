@@ -1,12 +1,14 @@
 """Elementwise bytecode for one fused node: values in registers, operands as views, registers given out by last use."""
 
 import math
+from collections import Counter
 
 from fastnn.engine.steps import Code, Instruction, View
 from fastnn.graph.fuse import is_elementwise
 
 REGISTERS = 16  # FNN_REGISTERS in csrc/fnn.h
 OPERANDS = 24  # FNN_MAX_OPERANDS
+JOINED = {"add_relu": ("add", "relu")}  # opcodes that do two in one pass
 
 
 class TooManyRegistersError(Exception):
@@ -92,6 +94,7 @@ class CodeBuilder:
         """The `Code`, or TooManyRegistersError; too many operands are the same to the caller."""
         if len(self.operands) > OPERANDS:
             raise TooManyRegistersError
+        self.code = self._joined()
         stored_early = self._with_early_stores()
         for code, keep in ((stored_early, True), (stored_early, False), (self.code, False)):
             try:
@@ -100,6 +103,17 @@ class CodeBuilder:
                 continue
             return Code(math.prod(self.shape), tuple(self.views), instructions)
         raise TooManyRegistersError
+
+    def _joined(self):
+        """The code with one instruction for a sum and the rectifier that alone reads it."""
+        reads = Counter(a for _, _, arguments, _ in self.code for a in arguments)
+        summands = {result: arguments for op, result, arguments, _ in self.code if op == "add" and reads[result] == 1}
+        return [
+            ("add_relu", result, summands[arguments[0]], number)
+            if op == "relu" and arguments[0] in summands
+            else (op, result, arguments, number)
+            for op, result, arguments, number in self.code
+        ]
 
     def _with_early_stores(self):
         """Each store behind the instruction that makes its value, with which the interpreter then makes it one pass.

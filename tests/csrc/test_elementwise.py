@@ -66,6 +66,7 @@ REFERENCE = {
     "isnan": np.isnan,
     "where": lambda a, b, c: np.where(a != 0, b, c),
     "multiply_add": lambda a, b, c: a * b + c,
+    "add_relu": lambda a, b: np.maximum(a + b, 0),
     "interpolate": lambda a, b, c: a + (b - a) * c,
     "interpolate_square": lambda a, b, c: a + (b * b - a) * c,
     "divide_by_root": lambda a, b, c: a / (np.sqrt(b) + c),

@@ -98,6 +98,20 @@ def test_results_are_stored_as_they_are_made_and_constants_filled_once():
     assert all(i.dst != constant.dst for i in code if i.op not in ("constant", "store"))
 
 
+@pytest.mark.parametrize("seen", [False, True])
+def test_a_sum_that_only_a_rectifier_reads_is_one_pass_with_it(seen):
+    with Program() as program:
+        x, b = program.input((3, 7)), program.input((7,))
+        added = x + b
+        program.outputs = [ops.relu(added), added * 2.0] if seen else [ops.relu(added)]
+    (draft,) = Lowering(program).drafts
+    names = [i.op for i in draft.code.instructions]
+    assert ("add_relu" in names, "relu" in names) == (not seen, seen)
+    arrays = [np.array([[-3, 2, np.nan, np.inf, -0.0, 1e38, -np.inf]] * 3, np.float32), np.ones(7, np.float32)]
+    got = programs.run_native(programs.shared(program), [arrays])[0]
+    np.testing.assert_array_equal(got[0], np.maximum(arrays[0] + arrays[1], 0))
+
+
 def test_registers_are_given_back():
     """A chain needs few."""
     with Program() as program:

@@ -8,6 +8,7 @@ import pytest
 from fastnn import ops
 from fastnn.engine import native
 from fastnn.engine.executable import Rows
+from fastnn.graph.bytecode import JOINED
 from fastnn.graph.lower import Lowering
 from fastnn.graph.program import Program, apply
 from fastnn.ops.elementwise import Elementwise
@@ -91,8 +92,8 @@ def test_names_of_rows_differ_and_tell_the_primitive():
 
 def test_opcodes_and_elementwise_primitives_agree():
     opcodes = dict(native.opcodes())
-    for plumbing in ("load", "store", "constant"):
-        del opcodes[plumbing]
+    for other in ("load", "store", "constant", *JOINED):
+        del opcodes[other]
     assert opcodes.pop("random_uniform") == 0
     composed = {"cast", "broadcast_to"}  # their bytecode is made of other opcodes, or of none
     found = {}
