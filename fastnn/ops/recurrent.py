@@ -14,7 +14,7 @@ from fastnn.ops.primitive import Primitive
 from fastnn.ops.products import _matmul, as_floats, matmul_sizes
 from fastnn.ops.shape import reshape, stack
 
-FEW_ROWS = 8  # SPLIT_ROWS in csrc/recurrent.c: fewer sequences are one chunk
+FEW_ROWS = 16  # of fewer sequences a chunk has too few rows for the product of the inputs: whole sequences have more
 LARGE = 1 << 16  # elements of w: no more stay in the second-level cache from one element of a sequence to the next
 
 
