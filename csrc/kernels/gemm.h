@@ -273,6 +273,42 @@ static void gemm_in_panels(const fnn_gemm *g) {
   }
 }
 
+/* ---- few columns ------------------------------------------------------------------------------------------------ */
+
+enum { TURNED_COLUMNS = 16, TURNED_DEPTH = 32, TURNED_WIDTH = GEMM_MAX_VECTORS * FNN_LANES };
+
+/* Whether more than a quarter of the vectors of C would be empty, but not those of its transpose, and sums are long
+ * enough to be worth turning it. */
+static int gemm_turns(const fnn_gemm *g) {
+  const ptrdiff_t whole = (g->n + FNN_LANES - 1) / FNN_LANES * FNN_LANES;
+  return g->a_row == 1 && g->packed == NULL && g->more == 0 && g->n > 1 && g->n <= TURNED_COLUMNS &&
+         4 * g->n < 3 * whole && g->m >= TURNED_WIDTH && g->k >= TURNED_DEPTH;
+}
+
+/* C' = B'.A' in blocks of columns that are then turned: the same products and sums. */
+static void gemm_turned(const fnn_gemm *g) {
+  float turned[TURNED_COLUMNS * TURNED_WIDTH];
+  fnn_gemm block = *g;
+  block.m = g->n;
+  block.a = g->b;
+  block.a_col = g->b_row;
+  block.a_batch = g->b_batch;
+  block.b_row = g->a_col;
+  block.b_batch = g->a_batch;
+  block.c = turned;
+  block.c_row = TURNED_WIDTH;
+  float *c = g->c;
+  for (ptrdiff_t i = 0; i < g->m; i += TURNED_WIDTH, c += TURNED_WIDTH * g->c_row) {
+    block.n = g->m - i < TURNED_WIDTH ? g->m - i : TURNED_WIDTH;
+    block.b = g->a + i;
+    for (ptrdiff_t row = 0; g->accumulate && row < block.n; row++)
+      for (ptrdiff_t j = 0; j < g->n; j++) turned[j * TURNED_WIDTH + row] = c[row * g->c_row + j];
+    gemm_in_panels(&block);
+    for (ptrdiff_t row = 0; row < block.n; row++)
+      for (ptrdiff_t j = 0; j < g->n; j++) c[row * g->c_row + j] = turned[j * TURNED_WIDTH + row];
+  }
+}
+
 /* ---- a single column, a single product -------------------------------------------------------------------------- */
 
 /* `rows` rows of the only column of C, where rows of A and the column of B are contiguous.  Each element is a dot product
@@ -355,7 +391,7 @@ static void gemm_block(const fnn_gemm *g) {
 static void gemm(const fnn_gemm *g) {
   if (g->m <= 0 || g->n <= 0) return;
   if (g->packed != NULL || (g->n > 1 && (g->k > 1 || g->batch > 1))) {
-    gemm_in_panels(g);
+    gemm_turns(g) ? gemm_turned(g) : gemm_in_panels(g);
     return;
   }
   fnn_gemm block = *g;

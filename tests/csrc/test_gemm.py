@@ -61,6 +61,14 @@ def test_a_single_row_or_column_is_exact(isa, rng, transposed):
                 np.testing.assert_array_equal(c, expected, f"{m}x{n}x{k}")
 
 
+def test_few_columns_of_a_transposed_a_are_exact(isa, rng):
+    for k in (31, 32, 600):
+        for n in (2, 3, 5, 10, 11, 12, 16, 17):
+            for m in (63, 64, 65, 150):
+                c, expected, _ = check(lambda *s: integers(rng, *s), m, n, k, 1, "a", threads=1)
+                np.testing.assert_array_equal(c, expected, f"{m}x{n}x{k}")
+
+
 @pytest.mark.parametrize("transposed", ["", "a", "b", "ab"])
 def test_an_outer_product_is_exact(isa, rng, transposed):
     for m in (1, 2, 3, 250):
