@@ -55,8 +55,12 @@ def conv(padding="valid"):
     return lambda x, w: ops.conv(x, w, padding=padding)
 
 
-def depthwise(x, w):
-    return ops.depthwise_conv(x, w, padding="same")
+def depthwise(x, w, strides=1):
+    return ops.depthwise_conv(x, w, strides, padding="same")
+
+
+def strided_depthwise(x, w):
+    return depthwise(x, w, 2)
 
 
 def max_pool(x):
@@ -157,6 +161,8 @@ MATMULS = (
     (2, 784, 512), (128, 2048, 1),
 )  # fmt: skip
 DENSE = ((128, 512), (512, 512), (128, 512))  # x, w, dy
+DEPTHWISE = ((16, 32, 32, 64), (3, 3, 64, 1), (16, 32, 32, 64))  # x, w, dy
+STRIDED_DEPTHWISE = (*DEPTHWISE[:2], (16, 16, 16, 64))
 POOLED, POOLED_OUT = (64, 32, 32, 64), (64, 16, 16, 64)
 NORMALIZED = ((16, 32, 32, 64), (64,), (64,), (16, 32, 32, 64))  # x, gamma, beta, dy
 NORMALIZED_ROWS = ((4096, 512), (512,), (512,), (4096, 512))
@@ -176,9 +182,12 @@ CASES = [
     *both_conv_cases("13x13x32->64 n16", images(16, 13, 32, 64)),
     *conv_cases("28x28x1->32 n128", images(128, 28, 1, 32), first=True),
     *conv_cases("150x150x3->32 n4", images(4, 150, 3, 32), first=True),
-    Case("depthwise 32x32x64 n16", depthwise, ((16, 32, 32, 64), (3, 3, 64, 1))),
-    Case("depthwise kernel gradient", gradient_of(depthwise, 1), ((16, 32, 32, 64), (3, 3, 64, 1), (16, 32, 32, 64))),
-    Case("depthwise input gradient", gradient_of(depthwise, 0), ((16, 32, 32, 64), (3, 3, 64, 1), (16, 32, 32, 64))),
+    Case("depthwise 32x32x64 n16", depthwise, DEPTHWISE[:2]),
+    Case("depthwise kernel gradient", gradient_of(depthwise, 1), DEPTHWISE),
+    Case("depthwise input gradient", gradient_of(depthwise, 0), DEPTHWISE),
+    Case("depthwise, stride 2, 32x32x64 n16", strided_depthwise, STRIDED_DEPTHWISE[:2]),
+    Case("depthwise, stride 2, kernel gradient", gradient_of(strided_depthwise, 1), STRIDED_DEPTHWISE),
+    Case("depthwise, stride 2, input gradient", gradient_of(strided_depthwise, 0), STRIDED_DEPTHWISE),
     Case("max pool 2x2", max_pool, (POOLED,)),
     Case("max pool and gradient", gradient_of(max_pool, 0), (POOLED, POOLED_OUT)),
     Case("conv2d, bias, relu, max pool 28x28x1->32 n128", conv_pool, ((128, 28, 28, 1), (3, 3, 1, 32), (32,))),
