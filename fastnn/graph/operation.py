@@ -108,10 +108,16 @@ def bound_arguments(cls, args, kwargs):
     except (TypeError, ValueError):
         return {}
     bound.apply_defaults()
-    arguments = dict(bound.arguments)
-    del arguments[next(iter(arguments))]  # self, whatever its name
-    arguments.update(arguments.pop("kwargs", {}))
-    return arguments
+    found = {}
+    for parameter in list(bound.signature.parameters.values())[1:]:  # without self, whatever its name
+        if parameter.kind is parameter.VAR_KEYWORD:
+            found.update(bound.arguments[parameter.name])
+        elif parameter.kind is parameter.VAR_POSITIONAL:
+            if bound.arguments[parameter.name]:
+                found[f"*{parameter.name}"] = parameter  # no plain data: these cannot be given by name
+        elif parameter.name in bound.arguments:
+            found[parameter.name] = bound.arguments[parameter.name]
+    return found
 
 
 def _is_plain(value):

@@ -4,7 +4,7 @@ import inspect
 
 import numpy as np
 
-from fastnn import ops
+from fastnn import activations, ops
 from fastnn.graph import declaration
 from fastnn.layers.layer import Layer
 from fastnn.saving import registry
@@ -27,7 +27,7 @@ class WeightedLayer(Layer):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.activation = registry.get("activation", activation)
+        self.activation = activations.get(activation)
         self.use_bias = use_bias
         self.kernel_initializer = registry.get("initializer", kernel_initializer)
         self.bias_initializer = registry.get("initializer", bias_initializer)
@@ -183,7 +183,7 @@ class Activation(Layer):
 
     def __init__(self, activation, **kwargs):
         super().__init__(**kwargs)
-        self.activation = registry.get("activation", activation)
+        self.activation = activations.get(activation)
 
     def call(self, inputs):
         return self.activation(inputs)

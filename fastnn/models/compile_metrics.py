@@ -96,7 +96,8 @@ def as_metric(metric, y, p):
         metric = metric_table.resolve_accuracy(metric, y.shape, p.shape)
     metric = registry.get("metric", metric)
     if not isinstance(metric, metric_table.Metric):
-        return metric_table.MeanMetricWrapper(metric, name=name or getattr(metric, "__name__", "metric"))
+        own = registry.snake_case(getattr(metric, "__name__", type(metric).__name__))
+        return metric_table.MeanMetricWrapper(metric, name=name or own)
     if name is not None:
         metric.name = name
     return metric

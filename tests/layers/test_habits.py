@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from golden import store
 
-from fastnn import layers, ops
+from fastnn import activations, layers, ops
 
 X = np.ones((2, 4), "float32")
 
@@ -109,3 +109,19 @@ def test_input_takes_the_arguments_of_keras():
     ):  # fmt: skip
         with pytest.raises(ValueError, match=words):
             layers.Input(**arguments)
+
+
+@pytest.mark.parametrize(
+    "layer", [layers.Dense(2), layers.Conv1D(2, 1), layers.EinsumDense("ab,bc->ac", 2), layers.Activation(None)]
+)
+def test_no_activation_is_a_function_too(layer):
+    assert layer.activation is activations.linear
+    assert layer.activation.__name__ == "linear"
+
+
+def test_an_activation_may_be_taken_away():
+    layer = layers.Dense(2, activation="softmax")
+    layer.activation = None
+    y = layer(np.ones((1, 3), "float32"))
+    np.testing.assert_allclose(y, np.ones((1, 3)) @ layer.kernel.numpy(), rtol=1e-6)
+    assert layer.get_config()["activation"] == "linear"

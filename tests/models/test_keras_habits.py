@@ -177,3 +177,29 @@ def test_mistakes_have_a_repair(message):
 def test_softmax_over_one_unit_warns():
     with pytest.warns(UserWarning, match="sigmoid"):
         stack(layers.Dense(1, "softmax")).predict(X, verbose=0)
+
+
+def test_functions_as_metrics_have_the_names_of_keras():
+    def MyError(y, p):
+        return ops.mean(ops.abs(y - p), axis=-1)
+
+    class Callable:
+        def __call__(self, y, p):
+            return ops.mean(ops.abs(y - p), axis=-1)
+
+    model = keras.Sequential([keras.Input((2,)), layers.Dense(1)])
+    model.compile("sgd", "mse", metrics=[MyError, lambda y, p: ops.mean(p, axis=-1), Callable(), "MSE"])
+    logs = model.evaluate(np.ones((2, 2)), np.ones((2, 1)), return_dict=True, verbose=0)
+    assert list(logs) == ["MSE", "callable", "lambda", "loss", "my_error"]
+
+
+def test_arguments_of_a_constructor_of_any_form_are_its_configuration():
+    class Own(layers.Layer):
+        def __init__(self, a=2, *more, b=3, **others):
+            super().__init__(**others)
+
+    config = Own(4, name="own", trainable=False).get_config()
+    del config["dtype"]
+    assert config == {"name": "own", "a": 4, "b": 3, "trainable": False}
+    with pytest.raises(NotImplementedError, match=r"arguments \['\*more'\] are no plain data"):
+        Own(4, 5).get_config()
