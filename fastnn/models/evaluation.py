@@ -138,7 +138,7 @@ class Evaluation(Compilation):
                 step=offset + done, deadline=native.clock() + SLICE,
             )  # fmt: skip
             if every:
-                batch = [np.split(o, count)[done - 1] for o in outputs]
+                batch = [o.reshape(count, len(o) // count, *o.shape[1:])[done - 1] for o in outputs]
                 followers.on_predict_batch_end(offset + done - 1, {"outputs": batch[0] if len(batch) == 1 else batch})
             elif followers.progbar is not None:
                 followers.progbar.update(offset + done)

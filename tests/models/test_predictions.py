@@ -175,3 +175,12 @@ def test_compute_loss_may_give_a_number():
     model = Own(lambda x, y: y)
     model.compile("sgd", "mse")
     assert model.evaluate(X, SUMS, verbose=0) == 0.5
+
+
+def test_batches_without_numbers_reach_callbacks():
+    shapes = []
+    follower = fastnn.callbacks.LambdaCallback()
+    follower.on_predict_batch_end = lambda batch, logs: shapes.append(logs["outputs"].shape)
+    model = fastnn.Sequential([layers.Input((0, 3)), layers.ReLU()])
+    model.predict(np.zeros((4, 0, 3)), batch_size=2, verbose=0, callbacks=[follower])
+    assert shapes == [(2, 0, 3)] * 2
