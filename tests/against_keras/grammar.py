@@ -88,8 +88,8 @@ class Writer:
         if value.family == "inner layers":
             return Code(self.choose(table.INNER[len(shape)]))
         single = [name for name in table.OPTIMIZERS if name not in table.OF_OTHERS]
-        if value.family == "inner optimizers":  # of a Nadam Keras forgets a variable here
-            return Code(self.optimizer([name for name in single if name != "Nadam"]))
+        if value.family == "inner optimizers":  # of these two Keras forgets variables here
+            return Code(self.optimizer([name for name in single if name not in ("Nadam", "Adafactor")]))
         if value.family == "optimizer maps":
             default, other = self.optimizer(single), self.optimizer(single)
             return Code(f"optimizers.OptimizerMap({default}, {{{self.choose(table.PATTERNS)!r}: {other}}})")
