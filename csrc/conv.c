@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "cache.h"
 #include "dispatch.h"
 #include "epilogue.h"
 #include "gemm.h"
@@ -26,7 +27,6 @@ enum {
   MAX_CHUNKS = 64,
   STRIP = 1 << 15,        /* output elements written before the epilogue reads them again */
   POOLED_STRIP = 1 << 13, /* or the pooling, which makes few of them: they stay in the first-level cache */
-  LINE = 16,              /* whole cache lines */
   POOLED_KERNELS = 8      /* but many times the kernel, or its copy for each strip costs too much */
 };
 
@@ -346,7 +346,7 @@ static ptrdiff_t pooled_strip(const fnn_conv *v, const fnn_pooling *pool) {
 static ptrdiff_t strip_elements(const fnn_conv *v, const fnn_pooling *pool) {
   const ptrdiff_t rows = rows_below(pool, pooled_strip(v, pool));
   const ptrdiff_t elements = FNN_PRODUCT(rows, v->columns.out, v->f, v->groups);
-  return elements < 0 ? -1 : fnn_multiply(fnn_ceil_div(elements, LINE), LINE);
+  return elements < 0 ? -1 : fnn_multiply(fnn_ceil_div(elements, FNN_LINE_FLOATS), FNN_LINE_FLOATS);
 }
 
 static ptrdiff_t chunk_pooled_rows(const fnn_conv *v, const fnn_pooling *pool) {

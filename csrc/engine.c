@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "cache.h"
 #include "denormals.h"
 #include "feed.h"
 #include "fnn.h"

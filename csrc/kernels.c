@@ -17,6 +17,7 @@
 #include FNN_TEXT(isa/FNN_ISA.h)
 /* clang-format on */
 
+#include "cache.h"
 #include "dispatch.h"
 
 #include "kernels/math.h"

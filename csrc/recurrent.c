@@ -6,6 +6,7 @@
  * gradients for the weights are sums over all elements, matrix products again. */
 #include <string.h>
 
+#include "cache.h"
 #include "dispatch.h"
 #include "gemm.h"
 #include "step.h"
@@ -14,8 +15,7 @@ enum {
   CHUNK_ROWS = 16, /* a chunk has at least so many sequences, or u is read for too few sums, */
   SPLIT_ROWS = 8,  /* but so few are shared by two threads already, */
   MAX_CHUNKS = 8,  /* and many sequences make no more chunks than this */
-  PACKED_ROWS = 3, /* fewer rows are multiplied from u as it is */
-  LINE = 16        /* floats in a cache line */
+  PACKED_ROWS = 3  /* fewer rows are multiplied from u as it is */
 };
 
 /* What tells one cell from another: blocks of units in its products, and what its steps have for operands. */
@@ -53,7 +53,7 @@ static ptrdiff_t packed_floats(ptrdiff_t k, ptrdiff_t n) { return fnn_multiply(k
 /* From one sequence's sums of an element to the next one's: x.w, and h.u where it is no part of that.  Rows a power of
  * two apart would fall into few sets of the cache. */
 static ptrdiff_t product_row(const sizes *v, const form *f) {
-  return fnn_add(fnn_multiply(2 * f->gates - f->joint, v->units), LINE);
+  return fnn_add(fnn_multiply(2 * f->gates - f->joint, v->units), FNN_LINE_FLOATS);
 }
 
 /* Checks what all steps share and fills in how they run; `packed`: floats of packed matrices, `depth`: of the products. */
@@ -86,17 +86,11 @@ static float *wanted(const fnn_step *step, const fnn_worker *worker, ptrdiff_t o
   return want ? fnn_pointer(step, worker, (int)operand) : NULL;
 }
 
-#if defined(__GNUC__)
-#define PREFETCH(address) __builtin_prefetch(address, 0, 2)
-#else
-#define PREFETCH(address) ((void)(address))
-#endif
-
 /* Asks for one element of each of `rows` sequences, as the cache foresees no rows so far apart; nothing for NULL. */
 static void ask(const sizes *v, const float *p, ptrdiff_t rows, ptrdiff_t width) {
   if (p == NULL) return;
   for (ptrdiff_t i = 0; i < rows; i++)
-    for (ptrdiff_t j = 0; j < width; j += LINE) PREFETCH(p + i * v->t * width + j);
+    for (ptrdiff_t j = 0; j < width; j += FNN_LINE_FLOATS) FNN_PREFETCH_FAR(p + i * v->t * width + j);
 }
 
 static float *advance(const float *p, ptrdiff_t by) { return p == NULL ? NULL : (float *)p + by; }

@@ -4,8 +4,6 @@
 
 #include <stdatomic.h>
 
-enum { FNN_CACHE_LINE = 64 };
-
 /* Does the part of one worker, 0 .. threads-1. */
 typedef void fnn_team_work(void *context, int worker);
 

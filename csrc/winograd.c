@@ -7,6 +7,7 @@
  * by the shape, and each element's sum is over the channels alone: the block that a tile is in does not change it. */
 #include <string.h>
 
+#include "cache.h"
 #include "dispatch.h"
 #include "epilogue.h"
 #include "gemm.h"
@@ -14,17 +15,16 @@
 #include "reduce.h"
 
 enum {
-  TILE = 4,              /* rows and columns of outputs */
-  INPUT = 6,             /* rows and columns of inputs that they read */
-  TAPS = 3,              /* rows and columns of a kernel */
-  POINTS = 36,           /* planes of transformed values, */
-  LINE = 16,             /* which are so many elements longer than needed, or all would fall into one set of a cache */
-  BLOCK = 96,            /* tiles in a block: all of the transformed kernel is read for each; */
-  CHUNKS = 8,            /* fewer, for so many chunks, */
-  BLOCK_MIN = 16,        /* but no fewer than this */
-  KERNEL_CHUNK = 1024,   /* pairs of channels in a chunk of the kernel's transforms, */
-  KERNEL_BLOCK = 128,    /* and so many transformed in the first-level cache before they go to planes far apart */
-  GRADIENT_BLOCK = 48,   /* tiles in a block of the gradient: all of the sums are added to for each */
+  TILE = 4,            /* rows and columns of outputs */
+  INPUT = 6,           /* rows and columns of inputs that they read */
+  TAPS = 3,            /* rows and columns of a kernel */
+  POINTS = 36,         /* planes of transformed values; they are a cache line apart, or would fall into one set of it */
+  BLOCK = 96,          /* tiles in a block: all of the transformed kernel is read for each; */
+  CHUNKS = 8,          /* fewer, for so many chunks, */
+  BLOCK_MIN = 16,      /* but no fewer than this */
+  KERNEL_CHUNK = 1024, /* pairs of channels in a chunk of the kernel's transforms, */
+  KERNEL_BLOCK = 128,  /* and so many transformed in the first-level cache before they go to planes far apart */
+  GRADIENT_BLOCK = 48, /* tiles in a block of the gradient: all of the sums are added to for each */
   GRADIENT_CHANNELS = 64 /* channels of x in a chunk of the gradient: dy is transformed again for each */
 };
 
@@ -48,7 +48,9 @@ static ptrdiff_t tile_rows(const sizes *v) { return fnn_ceil_div(v->p, TILE); }
 static ptrdiff_t tile_columns(const sizes *v) { return fnn_ceil_div(v->q, TILE); }
 
 /* Elements of a plane of `rows` tiles or channels. */
-static ptrdiff_t plane(ptrdiff_t rows, ptrdiff_t columns) { return fnn_add(fnn_multiply(rows, columns), LINE); }
+static ptrdiff_t plane(ptrdiff_t rows, ptrdiff_t columns) {
+  return fnn_add(fnn_multiply(rows, columns), FNN_LINE_FLOATS);
+}
 
 /* For a block of tiles: the planes of c and of f channels, and a pixel of each. */
 static ptrdiff_t scratch_bytes(ptrdiff_t block, ptrdiff_t c, ptrdiff_t f) {
@@ -101,7 +103,7 @@ const char *fnn_winograd_kernel_prepare(fnn_step *step) {
   if (!fnn_holds(step, 0, FNN_PRODUCT(TAPS, TAPS, count))) return "winograd_kernel: w is too small for its sizes";
   if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, count))) return "winograd_kernel: u is too small for its sizes";
   step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
-  step->scratch_bytes = POINTS * (KERNEL_BLOCK + LINE) * (ptrdiff_t)sizeof(float);
+  step->scratch_bytes = POINTS * (KERNEL_BLOCK + FNN_LINE_FLOATS) * (ptrdiff_t)sizeof(float);
   step->work = 3 * (double)count;
   return NULL;
 }
@@ -114,9 +116,9 @@ void fnn_winograd_kernel_run(const fnn_step *step, const fnn_worker *worker, ptr
   for (ptrdiff_t i = chunk * KERNEL_CHUNK; i < end; i += KERNEL_BLOCK) {
     const ptrdiff_t some = fnn_min(KERNEL_BLOCK, end - i);
     for (int t = 0; t < TAPS * TAPS; t++) tap[t] = w + t * count + i;
-    fnn_kernel->winograd_kernel(tap, some, planes, KERNEL_BLOCK + LINE);
+    fnn_kernel->winograd_kernel(tap, some, planes, KERNEL_BLOCK + FNN_LINE_FLOATS);
     for (ptrdiff_t point = 0; point < POINTS; point++)
-      memcpy(u + point * count + i, planes + point * (KERNEL_BLOCK + LINE), (size_t)some * sizeof *u);
+      memcpy(u + point * count + i, planes + point * (KERNEL_BLOCK + FNN_LINE_FLOATS), (size_t)some * sizeof *u);
   }
 }
 
@@ -439,7 +441,7 @@ const char *fnn_winograd_kernel_gradient_sum_prepare(fnn_step *step) {
     return "winograd_kernel_gradient_sum: dw is too small for its sizes";
   if (d->groups < 1) return "winograd_kernel_gradient_sum: groups must be at least 1";
   step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
-  step->scratch_bytes = (KERNEL_CHUNK + LINE) * POINTS * (ptrdiff_t)sizeof(float);
+  step->scratch_bytes = (KERNEL_CHUNK + FNN_LINE_FLOATS) * POINTS * (ptrdiff_t)sizeof(float);
   step->work = 3 * (double)count * (double)(1 + d->groups);
   return NULL;
 }
@@ -449,7 +451,7 @@ void fnn_winograd_kernel_gradient_sum_run(const fnn_step *step, const fnn_worker
   const ptrdiff_t count = d->c * d->f, begin = chunk * KERNEL_CHUNK, some = fnn_min(KERNEL_CHUNK, count - begin);
   const float *partial = (const float *)fnn_pointer(step, worker, 0) + begin;
   float *dw = (float *)fnn_pointer(step, worker, 1) + begin, *sums = (float *)worker->scratch, *tap[TAPS * TAPS];
-  const ptrdiff_t length = KERNEL_CHUNK + LINE;
+  const ptrdiff_t length = KERNEL_CHUNK + FNN_LINE_FLOATS;
   for (ptrdiff_t point = 0; point < POINTS; point++)
     fnn_kernel->reduce_rows(FNN_REDUCE_SUM, partial + point * count, d->groups, POINTS * count, some,
                             sums + point * length);

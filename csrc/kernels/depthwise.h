@@ -2,8 +2,7 @@
 
 enum {
   DEPTHWISE_PIXELS = 8, /* outputs at a time: each vector of w serves them all; */
-  DEPTHWISE_FEW = 4,    /* so many where there are fewer */
-  DEPTHWISE_LINE = 16   /* floats in a line of the cache */
+  DEPTHWISE_FEW = 4     /* so many where there are fewer */
 };
 
 FNN_INLINE vf depthwise_load(const float *p, ptrdiff_t count, int whole) {
@@ -79,7 +78,7 @@ FNN_INLINE void depthwise_tile(const fnn_depthwise *g, ptrdiff_t i, int taps, in
   const ptrdiff_t channels = g->channels;
   const float *below = g->x + i * g->x_pixel + g->r * g->x_row;
   for (ptrdiff_t u = 0; u < g->ahead; u++, below += g->x_row)
-    for (ptrdiff_t l = 0; l < pixels * g->x_pixel; l += DEPTHWISE_LINE) GEMM_PREFETCH(below + l);
+    for (ptrdiff_t l = 0; l < pixels * g->x_pixel; l += FNN_LINE_FLOATS) FNN_PREFETCH(below + l);
   ptrdiff_t ch = 0;
   for (; ch + FNN_LANES <= channels; ch += FNN_LANES) depthwise_vector(g, i, ch, FNN_LANES, 1, taps, step, pixels);
   if (ch < channels) depthwise_vector(g, i, ch, channels - ch, 0, taps, step, pixels);

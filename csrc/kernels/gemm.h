@@ -34,18 +34,10 @@
 #define GEMM_UNROLL
 #endif
 
-#if defined(__GNUC__)
-#define GEMM_PREFETCH(address) __builtin_prefetch(address)
-#define GEMM_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2) /* no nearer than the second-level cache */
-#else
-#define GEMM_PREFETCH(address) ((void)(address))
-#define GEMM_PREFETCH_FAR(address) ((void)(address))
-#endif
-
 /* The cache foresees neither the rows of a panel of B nor those of a tile of C, unless nothing lies between them.  So the
  * first tile of a panel asks for the row of B that it will read B_AHEAD rows later, and every tile, before sums of C_DEPTH
  * or more products, for its lines of C.  Tiles of one or two rows, or one vector, read too fast for that to pay. */
-enum { B_AHEAD = 32, C_DEPTH = 8, GEMM_LINE = 16 /* floats in a line of the cache */ };
+enum { B_AHEAD = 32, C_DEPTH = 8 };
 
 /* One tile; rows, vectors and tail are constants at every call.  tail: the last vector has `last` < FNN_LANES
  * elements, and nothing beyond them is touched.  ahead: elements to the row of B that is asked for, or 0. */
@@ -57,7 +49,7 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
   if (asks && k >= C_DEPTH && c_row > vectors * FNN_LANES) {
     GEMM_UNROLL
     for (int i = 0; i < rows; i++) GEMM_UNROLL
-    for (int v = 0; v < vectors * FNN_LANES; v += GEMM_LINE) GEMM_PREFETCH(c + i * c_row + v);
+    for (int v = 0; v < vectors * FNN_LANES; v += FNN_LINE_FLOATS) FNN_PREFETCH(c + i * c_row + v);
   }
   GEMM_UNROLL
   for (int i = 0; i < rows; i++) GEMM_UNROLL
@@ -71,7 +63,7 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
     for (ptrdiff_t l = 0; l < k; l++, al[0] += a_col, al[1] += a_col, al[2] += a_col, bl += b_row) {
       vf row[8];
       GEMM_UNROLL
-      for (int v = 0; asks && v < vectors * FNN_LANES; v += GEMM_LINE) GEMM_PREFETCH_FAR(bl + ahead + v);
+      for (int v = 0; asks && v < vectors * FNN_LANES; v += FNN_LINE_FLOATS) FNN_PREFETCH_FAR(bl + ahead + v);
       GEMM_UNROLL
       for (int v = 0; v < vectors; v++)
         row[v] = tail && v == vectors - 1 ? vf_load_first(bl + v * FNN_LANES, last) : vf_load(bl + v * FNN_LANES);
@@ -201,7 +193,7 @@ enum { PACK_ROWS = 8 }; /* rows of B that are packed at a time */
 FNN_INLINE void pack_prefetch(const fnn_gemm *g, const float *b, ptrdiff_t l) {
   const ptrdiff_t end = l + PACK_ROWS < g->k ? l + PACK_ROWS : g->k;
   for (; l < end; l++)
-    for (ptrdiff_t j = 0; j < g->n; j += GEMM_LINE) GEMM_PREFETCH(b + l * g->b_row + j);
+    for (ptrdiff_t j = 0; j < g->n; j += FNN_LINE_FLOATS) FNN_PREFETCH(b + l * g->b_row + j);
 }
 
 /* A few rows at a time, while the next are asked for: memory gives rows from end to end much faster than the lines of
