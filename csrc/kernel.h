@@ -66,7 +66,8 @@ typedef struct fnn_pool {
 
 /* The same element of `rows` sequences on its way through a recurrent cell, with the meaning of steps.def.  Arrays over
  * sequences point to this element of the first one, and `t` elements on to that of the next; rows of `product` are
- * product_row apart, those of `h` and `c` have nothing between them.  NULL: `mask` for no mask, the last four for what is not wanted. */
+ * product_row apart, those of `h` and `c` have nothing between them.  NULL: `mask` for no mask, the last four for what
+ * is not wanted. */
 typedef struct fnn_cell {
   ptrdiff_t rows, units, t, product_row;
   const float *bias, *mask;
