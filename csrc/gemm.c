@@ -2,7 +2,8 @@
  * with wide panels nothing is packed (AVX-512 on Zen 4: 93 to 97 % of the peak of the multiply-add units from
  * 32x128x784 to 512x512x512; copying B first gives the same, and narrower or taller tiles of packed panels less).
  * Narrow panels touch a single cache line of each row of B, and those lie so far apart that they fall into few sets of
- * the cache: there B is copied into panels, a block of columns at a time (AVX2: 512x512x512 at 91 instead of 74 GFLOP/s, 128x784x512 at 90 instead of 75). */
+ * the cache: there B is copied into panels, a block of columns at a time (AVX2: 512x512x512 at 91 instead of 74
+ * GFLOP/s, 128x784x512 at 90 instead of 75). */
 #include "gemm.h"
 
 #include <string.h>

@@ -105,15 +105,18 @@ class CodeBuilder:
         raise TooManyRegistersError
 
     def _joined(self):
-        """The code with one instruction for a sum and the rectifier that alone reads it."""
-        reads = Counter(a for _, _, arguments, _ in self.code for a in arguments)
-        summands = {result: arguments for op, result, arguments, _ in self.code if op == "add" and reads[result] == 1}
-        return [
-            ("add_relu", result, summands[arguments[0]], number)
-            if op == "relu" and arguments[0] in summands
-            else (op, result, arguments, number)
-            for op, result, arguments, number in self.code
-        ]
+        """The code with one instruction for two of which the second alone reads the first."""
+        code = self.code
+        reads = Counter(a for _, _, arguments, _ in code for a in arguments)
+        for joined, (first, second) in JOINED.items():
+            firsts = {result: arguments for op, result, arguments, _ in code if op == first and reads[result] == 1}
+            code = [
+                (joined, result, firsts[arguments[0]], number)
+                if op == second and arguments[0] in firsts
+                else (op, result, arguments, number)
+                for op, result, arguments, number in code
+            ]
+        return code
 
     def _with_early_stores(self):
         """Each store behind the instruction that makes its value, with which the interpreter then makes it one pass.
