@@ -23,7 +23,7 @@ from kernel_rows import Case, executable, gradient_of, trace  # noqa: E402
 from machine import cpu_name  # noqa: E402
 from table import number, table  # noqa: E402
 from threadpoolctl import threadpool_info, threadpool_limits  # noqa: E402
-from worker import use_cpus  # noqa: E402
+from worker import QUIET, use_cpus  # noqa: E402
 
 from fastnn import ops  # noqa: E402
 from fastnn.engine import threads  # noqa: E402
@@ -31,7 +31,6 @@ from fastnn.engine import threads  # noqa: E402
 RESULTS = HERE.parent / "results"
 SLOWING = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they make NumPy's BLAS take kernels of another CPU
 ROUNDS = 5
-PAUSE = 0.01  # seconds in which the threads of the library before fall asleep
 LEAST_NET = 0.1  # of a time: with less left after the overhead, nothing can be compared
 # Batch, inputs, units; of a first layer nobody asks for the gradient of the input.
 FIRST_LAYERS = ((32, 2, 6), (1, 784, 128), (32, 784, 128), (128, 784, 512), (2048, 6, 64))
@@ -144,6 +143,7 @@ def time_product(layer, form, names, seconds, pause):
     expected = (a.T if transpose_a else a).astype(np.float64) @ (b.T if transpose_b else b)
     for name in names:
         runs[name], result = LIBRARIES[name](layer, form)
+        time.sleep(pause)
         runs[name](1)
         np.testing.assert_allclose(result(), expected, rtol=0, atol=1e-5 * np.abs(expected).max(), err_msg=name)
         counts[name] = count_for(runs[name], seconds)
@@ -161,7 +161,7 @@ def measure(n_threads, products, names, seconds):
         import torch
 
         torch.set_num_threads(n_threads)
-    pause = PAUSE if n_threads > 1 else 0
+    pause = QUIET if n_threads > 1 else 0
     with threads.num_threads(n_threads), threadpool_limits(n_threads):
         overheads = time_product(*OVERHEAD, names, seconds, pause)
         rows = [

@@ -25,12 +25,12 @@ from imports import STATEMENTS, WITH_BYTECODE, import_seconds  # noqa: E402
 from libraries import LIBRARIES, WITHOUT_CONV, missing  # noqa: E402
 from machine import cpu_name  # noqa: E402
 from report import TITLES, draw, summary, tables  # noqa: E402
+from worker import QUIET  # noqa: E402
 from workloads import WORKLOADS, data, flops  # noqa: E402
 
 RESULTS = HERE.parent / "results"
 ROUNDS, LEAST_ROUNDS = 5, 3  # fewer of what takes long
 MOST_STEPS, MOST_BYTES, RATE = 1000, 2**25, 80e9  # of an epoch: its steps, its data, operations a second
-QUIET = 0.25  # seconds before a round: some libraries keep their threads spinning for 0.2 after their last call
 PATIENCE = 180  # seconds for one answer: compiling the largest network takes a minute
 SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1", **WITH_BYTECODE}
 

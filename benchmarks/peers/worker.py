@@ -19,6 +19,7 @@ import numpy as np
 from network import initial_weights
 from workloads import WORKLOADS, data
 
+QUIET = 0.25  # seconds before a round: some libraries keep their threads spinning for 0.2 after their last call
 CHECK_STEPS = 30  # training steps, at most, until the loss is below the first
 # What is timed, and the method of a Peer that does it.
 METHODS = {"train": "train", "fit": "fit", "forward": "forward", "predict": "predict", "row": "predict"}
