@@ -1,5 +1,7 @@
 """Saving and loading, under the names of `keras.saving`."""
 
+import importlib
+
 from fastnn.saving.custom_objects import (  # noqa: F401
     CustomObjectScope,
     custom_object_scope,
@@ -10,7 +12,10 @@ from fastnn.saving.custom_objects import (  # noqa: F401
 )
 from fastnn.saving.errors import ModelFormatError  # noqa: F401
 
-_FILES = ("load_model", "load_weights", "save_model", "save_weights")
+_FILES = {
+    **dict.fromkeys(("load_model", "load_weights", "save_model", "save_weights"), "model_files"),
+    "KerasFileEditor": "file_editor",
+}  # and the modules where they are
 
 
 def serialize_keras_object(obj):
@@ -30,9 +35,7 @@ def deserialize_keras_object(config, custom_objects=None, safe_mode=True):
 def __getattr__(name):
     """All layers need this package, few programs need files: what files need is imported at first use."""
     if name in _FILES:
-        from fastnn.saving import model_files
-
-        return getattr(model_files, name)
+        return getattr(importlib.import_module(f"fastnn.saving.{_FILES[name]}"), name)
     raise AttributeError(f"module 'fastnn.saving' has no attribute {name!r}")
 
 

@@ -60,8 +60,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
     _check_overwrite(filepath, overwrite)
     if not unzipped and _is_legacy(filepath):
         warnings.warn("save_model: '.h5' is the format of Keras 2, save models in '.keras' files", stacklevel=3)
-        _check_built(model, "save_model")
-        _write(filepath, [hdf5.write(legacy_h5.groups(model, KERAS_VERSION, include_optimizer))])
+        check_built(model, "save_model")
+        write(filepath, [hdf5.write(legacy_h5.groups(model, KERAS_VERSION, include_optimizer))])
         return
     parts = ("build_config", "compile_config") if include_optimizer else ("build_config",)
     with registry.sharing_scope(parts):
@@ -75,7 +75,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, include_optimizer=T
     if unzipped:
         folder.write(filepath, members)
     else:
-        _write(filepath, archive.pack(members))
+        write(filepath, archive.pack(members))
 
 
 def save_weights(model, filepath, overwrite=True, max_shard_size=None):
@@ -99,12 +99,12 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None):
     if max_shard_size is not None:
         _save_shards(model, filepath, overwrite, max_shard_size)
         return
-    _check_extension(filepath, WEIGHTS_ENDINGS, "save_weights", "for whole models use save() with '.keras'")
+    check_extension(filepath, WEIGHTS_ENDINGS, "save_weights", "for whole models use save() with '.keras'")
     _check_overwrite(filepath, overwrite)
-    _check_built(model, "save_weights")
+    check_built(model, "save_weights")
     groups = state.collect(model)
     plain = not hasattr(filepath, "write") and os.fsdecode(filepath).endswith(".safetensors")
-    _write(filepath, safetensors.write(groups) if plain else [hdf5.write(groups)])
+    write(filepath, safetensors.write(groups) if plain else [hdf5.write(groups)])
 
 
 def _save_shards(model, filepath, overwrite, max_shard_size):
@@ -114,9 +114,9 @@ def _save_shards(model, filepath, overwrite, max_shard_size):
     if path.endswith(".weights.h5"):
         path = f"{path.removesuffix('.weights.h5')}{shards.ENDING}"
         warnings.warn(f"save_weights: the index of several files is {path!r}", stacklevel=4)
-    _check_extension(path, shards.ENDING, "save_weights", "it is the index of several files")
+    check_extension(path, shards.ENDING, "save_weights", "it is the index of several files")
     _check_overwrite(path, overwrite)
-    _check_built(model, "save_weights")
+    check_built(model, "save_weights")
     shards.write(path, state.collect(model), max_shard_size)
 
 
@@ -148,7 +148,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         members = folder.read(filepath)
     else:
         _check_model_extension(filepath, "load_model")
-        data = _read(filepath)
+        data = read(filepath)
         if _is_legacy(filepath, data):
             return _load_legacy_model(hdf5.WeightsFile(data, where), where, custom_objects, compile)
         members = archive.unpack(data, where)
@@ -201,12 +201,12 @@ def load_weights(model, filepath, skip_mismatch=False, by_name=False):
     """
     where = _describe(filepath)
     endings = (*WEIGHTS_ENDINGS, shards.ENDING, *MODEL_ENDINGS)
-    _check_extension(filepath, endings, "load_weights", "save them with save_weights('....weights.h5')")
-    _check_built(model, "load_weights")
+    check_extension(filepath, endings, "load_weights", "save them with save_weights('....weights.h5')")
+    check_built(model, "load_weights")
     if not hasattr(filepath, "read") and where.endswith(shards.ENDING):
         file = shards.ShardedFile(where)
     else:
-        file = _weights_file(_read(filepath), where, named=not hasattr(filepath, "read"))
+        file = _weights_file(read(filepath), where, named=not hasattr(filepath, "read"))
     before = [(variable, variable.numpy()) for variable in _variables(model)]
     try:
         with _refusing(where), budget.limit(file.elements, where):
@@ -277,7 +277,8 @@ def _variables(model):
     return [*model.variables, *(v for optimizer in _optimizers(model) for v in optimizer.variables)]
 
 
-def _check_built(model, what):
+def check_built(model, what):
+    """Refuse a model without weights; `what` is the function that was called."""
     if not model.built:
         raise ValueError(f"{what}: the model has no weights yet: give it an Input, or call it once on data")
 
@@ -288,7 +289,8 @@ def _describe(filepath):
     return os.fsdecode(filepath)
 
 
-def _check_extension(filepath, endings, what, repair):
+def check_extension(filepath, endings, what, repair):
+    """Refuse a path that ends otherwise; file objects have no name to look at."""
     if hasattr(filepath, "read") or hasattr(filepath, "write"):
         return
     endings = (endings,) if isinstance(endings, str) else endings
@@ -301,7 +303,7 @@ def _check_extension(filepath, endings, what, repair):
 
 def _check_model_extension(filepath, what):
     repair = "weights alone are for save_weights() and load_weights(), in '.weights.h5' files"
-    _check_extension(filepath, MODEL_ENDINGS, what, repair)
+    check_extension(filepath, MODEL_ENDINGS, what, repair)
     if not hasattr(filepath, "read") and os.fsdecode(filepath).endswith(WEIGHTS_ENDINGS):
         raise ModelFormatError(f"{what}: {os.fsdecode(filepath)!r} is the name of a weights file: {repair}")
 
@@ -327,7 +329,8 @@ def _check_overwrite(filepath, overwrite):
         raise FileExistsError(17, "The file exists: pass overwrite=True to replace it", os.fsdecode(filepath))
 
 
-def _write(filepath, pieces):
+def write(filepath, pieces):
+    """Put a file in place at once, or write to a file object."""
     if hasattr(filepath, "write"):
         for piece in pieces:
             filepath.write(piece)
@@ -335,7 +338,7 @@ def _write(filepath, pieces):
         atomic.write(filepath, pieces)
 
 
-def _read(filepath):
+def read(filepath):
     """The whole file; pipes and devices, which may never end, are refused."""
     if hasattr(filepath, "read"):
         return bytes(filepath.read())

@@ -7,7 +7,7 @@ import numpy as np
 from fastnn import random
 from fastnn.saving import atomic, budget, hdf5, state, strict_json
 from fastnn.saving.errors import ModelFormatError
-from fastnn.saving.model_files import _read, _refusing
+from fastnn.saving.model_files import _refusing, read
 
 _RUN, _METRICS = "run/vars", "metrics/vars"  # groups beside those of the model
 
@@ -50,7 +50,7 @@ def restore(model, path):
         For files that are damaged or of another model.
     """
     where = str(path)
-    file = hdf5.WeightsFile(_read(path), where)
+    file = hdf5.WeightsFile(read(path), where)
     with _refusing(where), budget.limit(file.elements, where):
         run = strict_json.parse(file.groups.pop(_RUN)["0"].tobytes(), where)
         metrics = file.groups.pop(_METRICS, {})
