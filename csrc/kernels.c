@@ -20,6 +20,7 @@
 #include "cache.h"
 #include "dispatch.h"
 
+#include "kernels/part.h"
 #include "kernels/math.h"
 #include "kernels/random.h"
 #include "kernels/elementwise.h"

@@ -5,22 +5,11 @@ enum {
   DEPTHWISE_FEW = 4     /* so many where there are fewer */
 };
 
-FNN_INLINE vf depthwise_load(const float *p, ptrdiff_t count, int whole) {
-  return whole ? vf_load(p) : vf_load_first(p, count);
-}
-
-FNN_INLINE void depthwise_store(float *p, vf v, ptrdiff_t count, int whole) {
-  if (whole)
-    vf_store(p, v);
-  else
-    vf_store_first(p, v, count);
-}
-
-/* One vector of channels (the first `count` of it, or the `whole`) for `pixels` <= DEPTHWISE_PIXELS outputs.  There are
+/* One vector of channels, or the first `count` of it, for `pixels` <= DEPTHWISE_PIXELS outputs.  There are
  * `taps` <= 3 in a row of the window, and outputs lie `step` of them apart: each vector of x is loaded once and meets all
- * outputs that read it.  whole, taps, step and pixels are constants at every call. */
+ * outputs that read it.  taps, step and pixels are constants at every call, and count where it is FNN_LANES. */
 FNN_INLINE void depthwise_sliding(const fnn_depthwise *g, const float *x, const float *w, float *y, ptrdiff_t count,
-                                  int whole, int taps, int step, int pixels) {
+                                  int taps, int step, int pixels) {
   const ptrdiff_t x_row = g->x_row, x_tap = taps == 1 ? g->x_pixel : g->x_tap, w_row = g->w_row, w_tap = g->w_tap;
   const ptrdiff_t y_pixel = g->y_pixel;
   vf sum[DEPTHWISE_PIXELS];
@@ -29,10 +18,10 @@ FNN_INLINE void depthwise_sliding(const fnn_depthwise *g, const float *x, const 
   for (ptrdiff_t u = g->r; u > 0; u--, x += x_row, w += w_row) {
     vf weight[3];
     GEMM_UNROLL
-    for (int v = 0; v < taps; v++) weight[v] = depthwise_load(w + v * w_tap, count, whole);
+    for (int v = 0; v < taps; v++) weight[v] = vf_load_part(w + v * w_tap, count);
     GEMM_UNROLL
     for (int j = 0; j < (pixels - 1) * step + taps; j++) {
-      const vf a = depthwise_load(x + j * x_tap, count, whole);
+      const vf a = vf_load_part(x + j * x_tap, count);
       GEMM_UNROLL
       for (int v = 0; v < taps; v++)
         if (j >= v && (j - v) % step == 0 && (j - v) / step < pixels)
@@ -40,12 +29,12 @@ FNN_INLINE void depthwise_sliding(const fnn_depthwise *g, const float *x, const 
     }
   }
   GEMM_UNROLL
-  for (int i = 0; i < pixels; i++) depthwise_store(y + i * y_pixel, sum[i], count, whole);
+  for (int i = 0; i < pixels; i++) vf_store_part(y + i * y_pixel, sum[i], count);
 }
 
 /* And of any window. */
 FNN_INLINE void depthwise_any(const fnn_depthwise *g, const float *x, const float *w, float *y, ptrdiff_t count,
-                              int whole, int pixels) {
+                              int pixels) {
   const ptrdiff_t s = g->s, x_pixel = g->x_pixel, x_tap = g->x_tap, w_tap = g->w_tap, y_pixel = g->y_pixel;
   vf sum[DEPTHWISE_PIXELS];
   GEMM_UNROLL
@@ -53,24 +42,23 @@ FNN_INLINE void depthwise_any(const fnn_depthwise *g, const float *x, const floa
   for (ptrdiff_t u = 0; u < g->r; u++)
     for (ptrdiff_t v = 0; v < s; v++) {
       const float *from = x + u * g->x_row + v * x_tap;
-      const vf weight = depthwise_load(w + u * g->w_row + v * w_tap, count, whole);
+      const vf weight = vf_load_part(w + u * g->w_row + v * w_tap, count);
       GEMM_UNROLL
-      for (int i = 0; i < pixels; i++)
-        sum[i] = vf_fma(depthwise_load(from + i * x_pixel, count, whole), weight, sum[i]);
+      for (int i = 0; i < pixels; i++) sum[i] = vf_fma(vf_load_part(from + i * x_pixel, count), weight, sum[i]);
     }
   GEMM_UNROLL
-  for (int i = 0; i < pixels; i++) depthwise_store(y + i * y_pixel, sum[i], count, whole);
+  for (int i = 0; i < pixels; i++) vf_store_part(y + i * y_pixel, sum[i], count);
 }
 
 /* One vector of outputs i .. i+pixels-1; taps is 0 for any window. */
-FNN_INLINE void depthwise_vector(const fnn_depthwise *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, int whole,
-                                 int taps, int step, int pixels) {
+FNN_INLINE void depthwise_vector(const fnn_depthwise *g, ptrdiff_t i, ptrdiff_t ch, ptrdiff_t count, int taps, int step,
+                                 int pixels) {
   const float *x = g->x + i * g->x_pixel + ch, *w = g->w + ch;
   float *y = g->y + i * g->y_pixel + ch;
   if (taps > 0)
-    depthwise_sliding(g, x, w, y, count, whole, taps, step, pixels);
+    depthwise_sliding(g, x, w, y, count, taps, step, pixels);
   else
-    depthwise_any(g, x, w, y, count, whole, pixels);
+    depthwise_any(g, x, w, y, count, pixels);
 }
 
 /* All channels of outputs i .. i+pixels-1. */
@@ -80,8 +68,8 @@ FNN_INLINE void depthwise_tile(const fnn_depthwise *g, ptrdiff_t i, int taps, in
   for (ptrdiff_t u = 0; u < g->ahead; u++, below += g->x_row)
     for (ptrdiff_t l = 0; l < pixels * g->x_pixel; l += FNN_LINE_FLOATS) FNN_PREFETCH(below + l);
   ptrdiff_t ch = 0;
-  for (; ch + FNN_LANES <= channels; ch += FNN_LANES) depthwise_vector(g, i, ch, FNN_LANES, 1, taps, step, pixels);
-  if (ch < channels) depthwise_vector(g, i, ch, channels - ch, 0, taps, step, pixels);
+  for (; ch + FNN_LANES <= channels; ch += FNN_LANES) depthwise_vector(g, i, ch, FNN_LANES, taps, step, pixels);
+  if (ch < channels) depthwise_vector(g, i, ch, channels - ch, taps, step, pixels);
 }
 
 /* Tiles of `pixels` outputs; the last ones once more with some of those before them: with the same result. */
@@ -115,29 +103,27 @@ static void depthwise(const fnn_depthwise *g) {
 }
 
 /* One vector of channels of dw for all r x 3 taps, r <= 3: each vector of dy is loaded once. */
-FNN_INLINE void depthwise_gradient_three(const fnn_depthwise_gradient *g, ptrdiff_t ch, ptrdiff_t count, int whole,
-                                         int r) {
+FNN_INLINE void depthwise_gradient_three(const fnn_depthwise_gradient *g, ptrdiff_t ch, ptrdiff_t count, int r) {
   const ptrdiff_t x_pixel = g->x_pixel, x_row = g->x_row, x_tap = g->x_tap, dy_pixel = g->dy_pixel;
   const float *x = g->x + ch, *dy = g->dy + ch;
   vf sum[9];
   GEMM_UNROLL
   for (int t = 0; t < 3 * r; t++) sum[t] = vf_zero();
   for (ptrdiff_t i = g->pixels; i > 0; i--, x += x_pixel, dy += dy_pixel) {
-    const vf d = depthwise_load(dy, count, whole);
+    const vf d = vf_load_part(dy, count);
     GEMM_UNROLL
-    for (int t = 0; t < 3 * r; t++)
-      sum[t] = vf_fma(depthwise_load(x + t / 3 * x_row + t % 3 * x_tap, count, whole), d, sum[t]);
+    for (int t = 0; t < 3 * r; t++) sum[t] = vf_fma(vf_load_part(x + t / 3 * x_row + t % 3 * x_tap, count), d, sum[t]);
   }
   GEMM_UNROLL
   for (int t = 0; t < 3 * r; t++) {
     float *dw = g->dw + t / 3 * g->w_row + t % 3 * g->w_tap + ch;
-    depthwise_store(dw, vf_add(depthwise_load(dw, count, whole), sum[t]), count, whole);
+    vf_store_part(dw, vf_add(vf_load_part(dw, count), sum[t]), count);
   }
 }
 
 /* And for one tap: four chains of additions hide the latency of one. */
 FNN_INLINE void depthwise_gradient_tap(const fnn_depthwise_gradient *g, const float *x, const float *dy, float *dw,
-                                       ptrdiff_t count, int whole) {
+                                       ptrdiff_t count) {
   const ptrdiff_t pixels = g->pixels, x_pixel = g->x_pixel, dy_pixel = g->dy_pixel;
   vf sum[4];
   GEMM_UNROLL
@@ -145,30 +131,28 @@ FNN_INLINE void depthwise_gradient_tap(const fnn_depthwise_gradient *g, const fl
   ptrdiff_t i = 0;
   for (; i + 4 <= pixels; i += 4) GEMM_UNROLL
   for (int j = 0; j < 4; j++)
-    sum[j] = vf_fma(depthwise_load(x + (i + j) * x_pixel, count, whole),
-                    depthwise_load(dy + (i + j) * dy_pixel, count, whole), sum[j]);
+    sum[j] = vf_fma(vf_load_part(x + (i + j) * x_pixel, count), vf_load_part(dy + (i + j) * dy_pixel, count), sum[j]);
   for (; i < pixels; i++)
-    sum[0] =
-        vf_fma(depthwise_load(x + i * x_pixel, count, whole), depthwise_load(dy + i * dy_pixel, count, whole), sum[0]);
+    sum[0] = vf_fma(vf_load_part(x + i * x_pixel, count), vf_load_part(dy + i * dy_pixel, count), sum[0]);
   const vf total = vf_add(vf_add(sum[0], sum[1]), vf_add(sum[2], sum[3]));
-  depthwise_store(dw, vf_add(depthwise_load(dw, count, whole), total), count, whole);
+  vf_store_part(dw, vf_add(vf_load_part(dw, count), total), count);
 }
 
-FNN_INLINE void depthwise_gradient_channels(const fnn_depthwise_gradient *g, ptrdiff_t ch, ptrdiff_t count, int whole) {
+FNN_INLINE void depthwise_gradient_channels(const fnn_depthwise_gradient *g, ptrdiff_t ch, ptrdiff_t count) {
   if (g->s == 3 && g->r == 3) {
-    depthwise_gradient_three(g, ch, count, whole, 3);
+    depthwise_gradient_three(g, ch, count, 3);
   } else if (g->s == 3 && g->r == 2) {
-    depthwise_gradient_three(g, ch, count, whole, 2);
+    depthwise_gradient_three(g, ch, count, 2);
   } else {
     for (ptrdiff_t u = 0; u < g->r; u++)
       for (ptrdiff_t v = 0; v < g->s; v++)
         depthwise_gradient_tap(g, g->x + u * g->x_row + v * g->x_tap + ch, g->dy + ch,
-                               g->dw + u * g->w_row + v * g->w_tap + ch, count, whole);
+                               g->dw + u * g->w_row + v * g->w_tap + ch, count);
   }
 }
 
 static void depthwise_gradient(const fnn_depthwise_gradient *g) {
   ptrdiff_t ch = 0;
-  for (; ch + FNN_LANES <= g->channels; ch += FNN_LANES) depthwise_gradient_channels(g, ch, FNN_LANES, 1);
-  if (ch < g->channels) depthwise_gradient_channels(g, ch, g->channels - ch, 0);
+  for (; ch + FNN_LANES <= g->channels; ch += FNN_LANES) depthwise_gradient_channels(g, ch, FNN_LANES);
+  if (ch < g->channels) depthwise_gradient_channels(g, ch, g->channels - ch);
 }

@@ -175,7 +175,7 @@ FNN_INLINE void pack_vectors(const float *b, ptrdiff_t b_row, ptrdiff_t vectors,
   for (ptrdiff_t l = 0; l < rows; l++, b += b_row, to += FNN_LANES) {
     for (ptrdiff_t v = 0; v < vectors - 1; v++, to += FNN_LANES) vf_store(to, vf_load(b + v * FNN_LANES));
     const float *end = b + (vectors - 1) * FNN_LANES;
-    vf_store(to, last == FNN_LANES ? vf_load(end) : vf_load_first(end, last));
+    vf_store(to, vf_load_part(end, last));
   }
 }
 
@@ -234,18 +234,20 @@ static void gemm_tiles_of(const fnn_gemm *g, const gemm_panel *p) {
   }
 }
 
-/* One column of C over an A whose columns are contiguous, as a row: C' = B'.A', the same products and sums. */
-static fnn_gemm gemm_column_as_row(const fnn_gemm *g) {
-  fnn_gemm row = *g;
-  row.m = 1;
-  row.n = g->m;
-  row.a = g->b;
-  row.a_col = g->b_row;
-  row.a_batch = g->b_batch;
-  row.b = g->a;
-  row.b_row = g->a_col;
-  row.b_batch = g->a_batch;
-  return row;
+/* C' = B'.A', the same products and sums, for an A and a B whose columns and rows are contiguous.  C is left to the
+ * caller. */
+static fnn_gemm gemm_transposed(const fnn_gemm *g) {
+  fnn_gemm t = *g;
+  t.m = g->n;
+  t.n = g->m;
+  t.a = g->b;
+  t.a_row = 1;
+  t.a_col = g->b_row;
+  t.a_batch = g->b_batch;
+  t.b = g->a;
+  t.b_row = g->a_col;
+  t.b_batch = g->a_batch;
+  return t;
 }
 
 /* All panels; pack_b knows only the usual width. */
@@ -277,16 +279,10 @@ static int gemm_turns(const fnn_gemm *g) {
          4 * g->n < 3 * whole && g->m >= TURNED_WIDTH && g->k >= TURNED_DEPTH;
 }
 
-/* C' = B'.A' in blocks of columns that are then turned: the same products and sums. */
+/* The transpose in blocks of columns, which are then turned. */
 static void gemm_turned(const fnn_gemm *g) {
   float turned[TURNED_COLUMNS * TURNED_WIDTH];
-  fnn_gemm block = *g;
-  block.m = g->n;
-  block.a = g->b;
-  block.a_col = g->b_row;
-  block.a_batch = g->b_batch;
-  block.b_row = g->a_col;
-  block.b_batch = g->a_batch;
+  fnn_gemm block = gemm_transposed(g);
   block.c = turned;
   block.c_row = TURNED_WIDTH;
   float *c = g->c;
@@ -371,7 +367,7 @@ static void gemm_block(const fnn_gemm *g) {
   if (g->n == 1 && g->a_col == 1 && g->b_row == 1) {
     gemm_column(g);
   } else if (g->n == 1 && g->m > 1 && g->a_row == 1 && g->c_row == 1) {
-    const fnn_gemm row = gemm_column_as_row(g);
+    const fnn_gemm row = gemm_transposed(g);
     gemm_in_panels(&row);
   } else if (g->k == 1 && g->batch == 1) {
     gemm_outer_product(g);

@@ -9,14 +9,6 @@
 
 #include "../step.h"
 
-FNN_INLINE vf cell_load(const float *p, ptrdiff_t count) {
-  return count == FNN_LANES ? vf_load(p) : vf_load_first(p, count);
-}
-
-FNN_INLINE void cell_store(float *p, vf v, ptrdiff_t count) {
-  count == FNN_LANES ? vf_store(p, v) : vf_store_first(p, v, count);
-}
-
 /* piece(arguments..., j, count) for all vectors of n elements: whole ones, then the rest. */
 #define CELL_EACH(n, piece, ...)                                                                 \
   do {                                                                                           \
@@ -35,37 +27,37 @@ FNN_INLINE vf cell_slope_sigmoid(vf a) { return vf_fnma(a, a, a); }
 FNN_INLINE vf cell_slope_tanh(vf a) { return vf_fnma(a, a, vf_set1(1.0f)); }
 
 FNN_INLINE vf cell_sum(const float *x, const float *y, ptrdiff_t j, ptrdiff_t count) {
-  return vf_add(cell_load(x + j, count), cell_load(y + j, count));
+  return vf_add(vf_load_part(x + j, count), vf_load_part(y + j, count));
 }
 
 FNN_INLINE void cell_sigmoid(const float *x, const float *bias, float *out, ptrdiff_t j, ptrdiff_t count) {
-  cell_store(out + j, vm_sigmoid(cell_sum(x, bias, j, count)), count);
+  vf_store_part(out + j, vm_sigmoid(cell_sum(x, bias, j, count)), count);
 }
 
 FNN_INLINE void cell_tanh(const float *x, const float *bias, float *out, ptrdiff_t j, ptrdiff_t count) {
-  cell_store(out + j, vm_tanh(cell_sum(x, bias, j, count)), count);
+  vf_store_part(out + j, vm_tanh(cell_sum(x, bias, j, count)), count);
 }
 
 /* What all cells do with a new h of row i. */
 FNN_INLINE void cell_finish(const fnn_cell *s, ptrdiff_t i, int present, vf y, ptrdiff_t j, ptrdiff_t count) {
   float *h = s->h + i * s->units + j;
-  const vf old = cell_load(h, count), next = present ? y : old;
-  if (s->h_before != NULL) cell_store(s->h_before + i * s->t * s->units + j, old, count);
-  if (s->sequence != NULL) cell_store(s->sequence + i * s->t * s->units + j, next, count);
-  cell_store(h, next, count);
+  const vf old = vf_load_part(h, count), next = present ? y : old;
+  if (s->h_before != NULL) vf_store_part(s->h_before + i * s->t * s->units + j, old, count);
+  if (s->sequence != NULL) vf_store_part(s->sequence + i * s->t * s->units + j, next, count);
+  vf_store_part(h, next, count);
 }
 
 /* The gradient of h behind the element: what came back from later ones, and from its place in the sequence. */
 FNN_INLINE vf cell_gradient(const float *dh, const float *more, ptrdiff_t j, ptrdiff_t count) {
-  const vf d = cell_load(dh + j, count);
-  return more != NULL ? vf_add(d, cell_load(more + j, count)) : d;
+  const vf d = vf_load_part(dh + j, count);
+  return more != NULL ? vf_add(d, vf_load_part(more + j, count)) : d;
 }
 
 /* ---- simple_rnn ----------------------------------------------------------------------------------------------- */
 
 FNN_INLINE void simple_rnn_state(const fnn_cell *s, ptrdiff_t i, int present, const float *y, ptrdiff_t j,
                                  ptrdiff_t count) {
-  cell_finish(s, i, present, cell_load(y + j, count), j, count);
+  cell_finish(s, i, present, vf_load_part(y + j, count), j, count);
 }
 
 static void simple_rnn(const fnn_cell *s) {
@@ -80,10 +72,10 @@ static void simple_rnn(const fnn_cell *s) {
 FNN_INLINE void simple_rnn_back(const float *y, const float *more, int present, float *dh, float *dx, float *product,
                                 ptrdiff_t j, ptrdiff_t count) {
   const vf d = cell_gradient(dh, more, j, count);
-  const vf inner = present ? vf_mul(d, cell_slope_tanh(cell_load(y + j, count))) : vf_zero();
-  cell_store(dx + j, inner, count);
-  cell_store(product + j, inner, count);
-  cell_store(dh + j, present ? vf_zero() : d, count);
+  const vf inner = present ? vf_mul(d, cell_slope_tanh(vf_load_part(y + j, count))) : vf_zero();
+  vf_store_part(dx + j, inner, count);
+  vf_store_part(product + j, inner, count);
+  vf_store_part(dh + j, present ? vf_zero() : d, count);
 }
 
 static void simple_rnn_gradient(const fnn_cell_gradient *s) {
@@ -104,14 +96,15 @@ FNN_INLINE void lstm_state(const fnn_cell *s, ptrdiff_t i, int present, const fl
   const ptrdiff_t u = s->units;
   float *state = s->c + i * u + j;
   const float *gate = gates + j;
-  const vf old = cell_load(state, count), added = vf_mul(cell_load(gate, count), cell_load(gate + 2 * u, count));
-  const vf c = vf_fma(cell_load(gate + u, count), old, added), bounded = vm_tanh(c);
+  const vf old = vf_load_part(state, count),
+           added = vf_mul(vf_load_part(gate, count), vf_load_part(gate + 2 * u, count));
+  const vf c = vf_fma(vf_load_part(gate + u, count), old, added), bounded = vm_tanh(c);
   if (y != NULL) {
-    cell_store(y + j, bounded, count);
-    cell_store(before + j, old, count);
+    vf_store_part(y + j, bounded, count);
+    vf_store_part(before + j, old, count);
   }
-  if (present) cell_store(state, c, count);
-  cell_finish(s, i, present, vf_mul(cell_load(gate + 3 * u, count), bounded), j, count);
+  if (present) vf_store_part(state, c, count);
+  cell_finish(s, i, present, vf_mul(vf_load_part(gate + 3 * u, count), bounded), j, count);
 }
 
 static void lstm(const fnn_cell *s) {
@@ -134,21 +127,21 @@ FNN_INLINE void lstm_back(const fnn_cell_gradient *s, const float *kept, const f
   const vf d = cell_gradient(dh, more, j, count);
   vf inner[4] = {vf_zero(), vf_zero(), vf_zero(), vf_zero()};
   if (present) {
-    const vf i = cell_load(kept + j, count), f = cell_load(kept + u + j, count);
-    const vf g = cell_load(kept + 2 * u + j, count), o = cell_load(kept + 3 * u + j, count);
-    const vf y = cell_load(kept + 4 * u + j, count);
-    const vf through = vf_fma(vf_mul(d, o), cell_slope_tanh(y), cell_load(dc + j, count));
+    const vf i = vf_load_part(kept + j, count), f = vf_load_part(kept + u + j, count);
+    const vf g = vf_load_part(kept + 2 * u + j, count), o = vf_load_part(kept + 3 * u + j, count);
+    const vf y = vf_load_part(kept + 4 * u + j, count);
+    const vf through = vf_fma(vf_mul(d, o), cell_slope_tanh(y), vf_load_part(dc + j, count));
     inner[0] = vf_mul(vf_mul(through, g), cell_slope_sigmoid(i));
-    inner[1] = vf_mul(vf_mul(through, cell_load(before + j, count)), cell_slope_sigmoid(f));
+    inner[1] = vf_mul(vf_mul(through, vf_load_part(before + j, count)), cell_slope_sigmoid(f));
     inner[2] = vf_mul(vf_mul(through, i), cell_slope_tanh(g));
     inner[3] = vf_mul(vf_mul(d, y), cell_slope_sigmoid(o));
-    cell_store(dc + j, vf_mul(through, f), count);
+    vf_store_part(dc + j, vf_mul(through, f), count);
   }
   for (int k = 0; k < 4; k++) {
-    cell_store(dx + k * u + j, inner[k], count);
-    cell_store(product + k * u + j, inner[k], count);
+    vf_store_part(dx + k * u + j, inner[k], count);
+    vf_store_part(product + k * u + j, inner[k], count);
   }
-  cell_store(dh + j, present ? vf_zero() : d, count);
+  vf_store_part(dh + j, present ? vf_zero() : d, count);
 }
 
 static void lstm_gradient(const fnn_cell_gradient *s) {
@@ -166,21 +159,21 @@ static void lstm_gradient(const fnn_cell_gradient *s) {
 
 FNN_INLINE void gru_gate(const float *sum, const float *bias, const float *inner_bias, float *out, ptrdiff_t j,
                          ptrdiff_t count) {
-  cell_store(out + j, vm_sigmoid(vf_add(cell_sum(sum, bias, j, count), cell_load(inner_bias + j, count))), count);
+  vf_store_part(out + j, vm_sigmoid(vf_add(cell_sum(sum, bias, j, count), vf_load_part(inner_bias + j, count))), count);
 }
 
 /* y from r and q, which is kept with its bias where there is room for it. */
 FNN_INLINE void gru_proposal(const float *x, const float *bias, const float *q, const float *inner_bias, const float *r,
                              float *y, float *kept_q, ptrdiff_t j, ptrdiff_t count) {
   const vf inner = cell_sum(q, inner_bias, j, count);
-  if (kept_q != NULL) cell_store(kept_q + j, inner, count);
-  cell_store(y + j, vm_tanh(vf_fma(cell_load(r + j, count), inner, cell_sum(x, bias, j, count))), count);
+  if (kept_q != NULL) vf_store_part(kept_q + j, inner, count);
+  vf_store_part(y + j, vm_tanh(vf_fma(vf_load_part(r + j, count), inner, cell_sum(x, bias, j, count))), count);
 }
 
 FNN_INLINE void gru_state(const fnn_cell *s, ptrdiff_t i, int present, const float *z, const float *y, ptrdiff_t j,
                           ptrdiff_t count) {
-  const vf h = cell_load(s->h + i * s->units + j, count), gate = cell_load(z + j, count);
-  const vf proposed = vf_mul(vf_sub(vf_set1(1.0f), gate), cell_load(y + j, count));
+  const vf h = vf_load_part(s->h + i * s->units + j, count), gate = vf_load_part(z + j, count);
+  const vf proposed = vf_mul(vf_sub(vf_set1(1.0f), gate), vf_load_part(y + j, count));
   cell_finish(s, i, present, vf_fma(gate, h, proposed), j, count);
 }
 
@@ -204,10 +197,10 @@ FNN_INLINE void gru_back(const fnn_cell_gradient *s, const float *kept, const fl
   const vf d = cell_gradient(dh, more, j, count);
   vf inner[3] = {vf_zero(), vf_zero(), vf_zero()}, dq = vf_zero(), direct = d;
   if (present) {
-    const vf z = cell_load(kept + j, count), r = cell_load(kept + u + j, count);
-    const vf y = cell_load(kept + 2 * u + j, count), q = cell_load(kept + 3 * u + j, count);
+    const vf z = vf_load_part(kept + j, count), r = vf_load_part(kept + u + j, count);
+    const vf y = vf_load_part(kept + 2 * u + j, count), q = vf_load_part(kept + 3 * u + j, count);
     const vf dy = vf_mul(vf_mul(d, vf_sub(vf_set1(1.0f), z)), cell_slope_tanh(y));
-    inner[0] = vf_mul(vf_mul(d, vf_sub(cell_load(before + j, count), y)), cell_slope_sigmoid(z));
+    inner[0] = vf_mul(vf_mul(d, vf_sub(vf_load_part(before + j, count), y)), cell_slope_sigmoid(z));
     inner[1] = vf_mul(vf_mul(dy, q), cell_slope_sigmoid(r));
     inner[2] = dy;
     dq = vf_mul(dy, r);
@@ -215,11 +208,11 @@ FNN_INLINE void gru_back(const fnn_cell_gradient *s, const float *kept, const fl
   }
   for (int k = 0; k < 3; k++) {
     const vf by_product = k == 2 ? dq : inner[k];
-    cell_store(dx + k * u + j, inner[k], count);
-    cell_store(products + k * u + j, by_product, count);
-    cell_store(product + k * u + j, by_product, count);
+    vf_store_part(dx + k * u + j, inner[k], count);
+    vf_store_part(products + k * u + j, by_product, count);
+    vf_store_part(product + k * u + j, by_product, count);
   }
-  cell_store(dh + j, direct, count);
+  vf_store_part(dh + j, direct, count);
 }
 
 static void gru_gradient(const fnn_cell_gradient *s) {

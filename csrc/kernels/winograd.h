@@ -21,17 +21,6 @@
     if (ch < (channels)) body(ch, (channels) - ch, __VA_ARGS__);                            \
   }
 
-FNN_INLINE vf winograd_load(const float *p, ptrdiff_t count) {
-  return count == FNN_LANES ? vf_load(p) : vf_load_first(p, count);
-}
-
-FNN_INLINE void winograd_store(float *p, vf v, ptrdiff_t count) {
-  if (count == FNN_LANES)
-    vf_store(p, v);
-  else
-    vf_store_first(p, v, count);
-}
-
 /* ---- along one axis: six, four or three values to six and back ------------------------------------------------ */
 
 /* x <- B' x */
@@ -138,7 +127,7 @@ FNN_INLINE void winograd_spread(ptrdiff_t ch, ptrdiff_t count, winograd_axis *al
   WINOGRAD_ROLLED
   for (int j = 0; j < in; j++) {
     vf x[6];
-    for (int i = 0; i < in; i++) x[i] = winograd_load(pixel[i * in + j] + ch, count);
+    for (int i = 0; i < in; i++) x[i] = vf_load_part(pixel[i * in + j] + ch, count);
     along(x);
     for (int i = 0; i < 6; i++) half[i][j] = x[i];
   }
@@ -147,7 +136,7 @@ FNN_INLINE void winograd_spread(ptrdiff_t ch, ptrdiff_t count, winograd_axis *al
     vf x[6];
     for (int j = 0; j < in; j++) x[j] = half[i][j];
     along(x);
-    for (int j = 0; j < 6; j++) winograd_store(to + (i * 6 + j) * point + ch, x[j], count);
+    for (int j = 0; j < 6; j++) vf_store_part(to + (i * 6 + j) * point + ch, x[j], count);
   }
 }
 
@@ -158,7 +147,7 @@ FNN_INLINE void winograd_gather(ptrdiff_t ch, ptrdiff_t count, winograd_axis *al
   WINOGRAD_ROLLED
   for (int j = 0; j < 6; j++) {
     vf x[6];
-    for (int i = 0; i < 6; i++) x[i] = winograd_load(from + (i * 6 + j) * point + ch, count);
+    for (int i = 0; i < 6; i++) x[i] = vf_load_part(from + (i * 6 + j) * point + ch, count);
     along(x);
     for (int i = 0; i < out; i++) half[i][j] = x[i];
   }
@@ -169,7 +158,7 @@ FNN_INLINE void winograd_gather(ptrdiff_t ch, ptrdiff_t count, winograd_axis *al
     along(x);
     for (int j = 0; j < out; j++) {
       float *to = pixel[i * out + j] + ch;
-      winograd_store(to, add ? vf_add(winograd_load(to, count), x[j]) : x[j], count);
+      vf_store_part(to, add ? vf_add(vf_load_part(to, count), x[j]) : x[j], count);
     }
   }
 }
