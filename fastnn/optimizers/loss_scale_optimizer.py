@@ -77,19 +77,8 @@ class LossScaleOptimizer(Optimizer):
         """The loss times the present scale."""
         return loss * (self.dynamic_scale if self.built else self.initial_scale)
 
-    def apply(self, grads, trainable_variables=None):
-        """One step with the gradients of a scaled loss, unless one of them is not finite.
-
-        Parameters
-        ----------
-        grads : list of tensors
-        trainable_variables : list of Variable, optional
-            Those of `build` unless given; the first call may build the optimisers.
-        """
-        grads = list(grads)
-        if not grads:
-            return
-        variables = self._variables_for(grads, trainable_variables)
+    def _apply_to(self, grads, variables):
+        """One step with the gradients of a scaled loss, unless one of them is not finite."""
         finite = self.check_finite(grads)
         unscaled = [None if g is None else g / self.dynamic_scale for g in grads]
         only_when(finite, lambda: self.inner_optimizer.apply(unscaled, variables))

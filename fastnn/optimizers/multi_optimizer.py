@@ -172,20 +172,8 @@ class MultiOptimizer(Optimizer):
         for optimizer in self.optimizers:
             optimizer.loss_scale_factor = factor
 
-    def apply(self, grads, trainable_variables=None):
-        """One step of every optimiser, with the gradients of its variables.
-
-        Parameters
-        ----------
-        grads : list of tensors
-            One for each variable of `build`.
-        trainable_variables : list of Variable, optional
-            Those of `build` unless given; the first call may build the optimisers.
-        """
-        grads = list(grads)
-        if not grads:
-            return
-        variables = self._variables_for(grads, trainable_variables)
+    def _apply_to(self, grads, variables):
+        """One step of every optimiser, with the gradients of its variables."""
         if len(grads) != len(self._trainable_variables):
             raise ValueError(
                 f"{self.name}: received {len(grads)} gradients, was built for {len(self._trainable_variables)} "

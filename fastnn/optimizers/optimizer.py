@@ -195,9 +195,11 @@ class Optimizer(OptimizerVariables):
             Those of `build` unless given; the first call may build the optimiser.
         """
         grads = list(grads)
-        if not grads:
-            return
-        variables = self._variables_for(grads, trainable_variables)
+        if grads:
+            self._apply_to(grads, self._variables_for(grads, trainable_variables))
+
+    def _apply_to(self, grads, variables):
+        """What `apply` does with one gradient or more."""
         grads, variables = self._prepare(grads, variables)
         targets = variables
         if flat := self._in_one_pass(variables):

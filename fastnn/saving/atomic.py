@@ -56,7 +56,7 @@ def write(path, pieces):
         finally:
             if handle is not None:
                 os.close(handle)
-        _sync_folder(folder)
+        sync_folder(folder)
     except OSError as error:
         if error.filename in (path, folder) and error.filename2 is None:
             raise
@@ -118,7 +118,8 @@ def _write_all(handle, data):
         data = data[os.write(handle, data[: 1 << 26]) :]
 
 
-def _sync_folder(folder):
+def sync_folder(folder):
+    """Let what has changed in a folder reach the disk."""
     if os.name == "nt":
         return
     handle = os.open(folder, os.O_RDONLY)

@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from fastnn.saving import archive, hdf5, model_files, state, strict_json
+from fastnn.saving.errors import ModelFormatError
 
 _ENDINGS = (".keras", ".weights.h5")
 
@@ -40,7 +41,7 @@ class KerasFileEditor:
             self.config = strict_json.parse(members[archive.CONFIG], f"{where}: {archive.CONFIG}")
             self.metadata = strict_json.parse(members[archive.METADATA], f"{where}: {archive.METADATA}")
             data = members[archive.WEIGHTS]
-        self.weights_dict = _nested(hdf5.WeightsFile(data, where).groups)
+        self.weights_dict = _nested(hdf5.WeightsFile(data, where).groups, where)
 
     # --- looking -----------------------------------------------------------------------------------
     def summary(self):
@@ -63,7 +64,8 @@ class KerasFileEditor:
             ``match_count``, the weights that agree.
         """
         model_files.check_built(reference_model, "compare")
-        wanted = _nested({path: arrays for path, _, arrays in state.collect(reference_model) if arrays})
+        collected = {path: arrays for path, _, arrays in state.collect(reference_model) if arrays}
+        wanted = _nested(collected, "the reference model")
         errors, matches = _differences(self.weights_dict, wanted, "")
         for error in errors:
             print(error)
@@ -163,13 +165,17 @@ class KerasFileEditor:
     resave_weights = save
 
 
-def _nested(groups):
+def _nested(groups, where):
     """Dicts in each other of arrays by path; the group ``vars`` of an object holds its own weights."""
     found = {}
     for path, arrays in groups.items():
         place, names = found, path.split("/") if path else []
         for name in names[:-1] if names[-1:] == ["vars"] else names:
             place = place.setdefault(name, {})
+            if not isinstance(place, dict):
+                raise ModelFormatError(f"{where}: {path}: {name!r} is a weight and an object")
+        if both := place.keys() & arrays.keys():
+            raise ModelFormatError(f"{where}: {path}: {min(both)!r} stands there twice")
         place.update(arrays)
     return found
 

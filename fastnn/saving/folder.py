@@ -5,6 +5,7 @@ import ctypes
 import os
 import stat
 
+from fastnn.saving import atomic
 from fastnn.saving.archive import CAPS
 from fastnn.saving.errors import ModelFormatError
 
@@ -41,12 +42,12 @@ def write(path, members):
                 file.write(data)
                 file.flush()
                 os.fsync(file.fileno())
-        _sync(temporary)
+        atomic.sync_folder(temporary)
         old = _put_in_place(temporary, path)
     except BaseException:
         _remove(temporary)
         raise
-    _sync(parent)
+    atomic.sync_folder(parent)
     if old is not None:
         _remove(old)
 
@@ -100,16 +101,6 @@ def _remove(path):
     for inner in (os.path.join(path, _ASSETS), path):
         with contextlib.suppress(OSError):
             os.rmdir(inner)
-
-
-def _sync(path):
-    if os.name == "nt":
-        return
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def read(path):

@@ -117,6 +117,11 @@ def test_wrong_files_are_refused(tmp_path):
         file["a"] = h5py.ExternalLink("other.h5", "/")
     with pytest.raises(ModelFormatError, match="links"):
         KerasFileEditor(hostile)
+    for first, second in (("a/vars/b", "a/b/vars/0"), ("a/b/vars/0", "a/vars/b"), ("a/0", "a/vars/0")):
+        with h5py.File(hostile, "w") as file:
+            file[first], file[second] = np.zeros(2), np.zeros(2)
+        with pytest.raises(ModelFormatError, match=r"a weight and an object|stands there twice"):
+            KerasFileEditor(hostile)
     with pytest.raises(ModelFormatError, match="must end in"):
         KerasFileEditor(tmp_path / "a.h5")
     with pytest.raises(FileNotFoundError):
