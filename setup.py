@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy
 from Cython.Build import cythonize
 from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
@@ -160,7 +161,8 @@ def extensions() -> list[Extension]:
     native = Extension(
         "fastnn.engine.native",
         sources=["fastnn/engine/native.pyx", *SOURCES],
-        include_dirs=[str(CSRC)],
+        include_dirs=[str(CSRC), numpy.get_include()],
+        define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
         depends=[*HEADERS, str(KERNELS), "setup.py"],
     )
     return cythonize([native], language_level=3)

@@ -7,6 +7,8 @@ import os
 
 import numpy as np
 
+from fastnn.engine import native
+
 _settings = {
     "floatx": "float32", "epsilon": 1e-7, "image_data_format": "channels_last", "interactive_logging": True,
     "max_epochs": None, "max_steps_per_epoch": None,
@@ -35,6 +37,7 @@ def set_floatx(value):
     if value not in ("float32", "float64"):
         raise ValueError(f'set_floatx: expected "float32" or "float64", received {value!r}')
     _settings["floatx"] = value
+    native.note_change()
 
 
 def epsilon():

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fastnn.engine import native
 from fastnn.graph.program import Arithmetic, Tensor, current_program
 
 ALIGNMENT = 64  # bytes: every variable starts on a cache line
@@ -21,11 +22,7 @@ class Storage(Arithmetic):
         The elements, the gaps between variables included (they stay zero).
     gathered : bool
         Whether these variables are needed side by side: then they are not moved for another reason.
-    moves : int
-        Class attribute: how often variables were moved into a storage, of which programs must know.
     """
-
-    moves = 0
 
     def __init__(self, variables, dtype):
         self.dtype, self.gathered = dtype, False
@@ -45,7 +42,7 @@ class Storage(Arithmetic):
 
     def adopt(self):
         """Move the variables in: they keep their values and live here from now on."""
-        Storage.moves += 1
+        native.note_change()
         for variable, offset in zip(self.variables, self.offsets, strict=True):
             self._move(variable, offset)
 

@@ -19,14 +19,18 @@ cdef bint within(const fnn_feed *feed, int64_t low, int64_t high) noexcept nogil
     return True
 
 
-cdef bint fits(fnn_feed *feed, Py_buffer *view, const ptrdiff_t *extent) except -1:
-    """Feed an array if it has the dtype of the feed and these axes."""
-    feed.data = <const char *>view.buf
+cdef object form_of(object array):
+    """An array of the same shape and dtype that takes no memory."""
+    return broadcast_to(empty((), array.dtype), array.shape)
+
+
+cdef bint fits(fnn_feed *feed, numpy.ndarray array, numpy.ndarray form):
+    """Feed an array that has the dtype and the shape of another, if it is contiguous, aligned, in native byte order."""
+    feed.data = numpy.PyArray_BYTES(array)
     return (
-        view.ndim == extent[0]
-        and memcmp(view.shape, extent + 1, extent[0] * sizeof(ptrdiff_t)) == 0
-        and feed_dtype(view) == feed.dtype
-        and <uintptr_t>view.buf % <uintptr_t>view.itemsize == 0
+        numpy.PyArray_TYPE(array) == numpy.PyArray_TYPE(form)
+        and numpy.PyArray_SAMESHAPE(array, form)
+        and numpy.PyArray_ISCARRAY_RO(array)
     )
 
 
@@ -61,12 +65,11 @@ cdef class BatchCall:
         Whether several threads would have work.
     """
 
-    cdef list idle, outputs, kept
+    cdef list idle, inputs, outputs, kept  # of inputs and outputs their forms: see `form_of`
     cdef object make, explain
     cdef fnn_run form
     cdef fnn_feed feed[FNN_MAX_BASES]
     cdef fnn_drain drain[FNN_MAX_BASES]
-    cdef AlignedBuffer extents  # of each input the number of its axes, then their lengths: ptrdiff_t
     cdef bint limited, release
     cdef int64_t low, high
     cdef AlignedBuffer places  # of the quotients: float *[n][2]
@@ -74,6 +77,8 @@ cdef class BatchCall:
     cdef ptrdiff_t slot_offset
     cdef int32_t *counter
     cdef readonly bint shared
+    cdef bint noted  # these two: see `BatchCalls`
+    cdef uint64_t changes
 
     def __init__(self, list idle, make, inputs, drains, limits, quotients, counter, iteration_slot, explain):
         cdef fnn_program *program
@@ -104,25 +109,20 @@ cdef class BatchCall:
 
     cdef int set_form(self, Binding binding, object inputs, object drains) except -1:
         cdef Py_buffer views[2 * FNN_MAX_BASES]
-        cdef ptrdiff_t *extent
         cdef int n_views = 0, i
-        inputs = list(inputs)
-        self.extents = AlignedBuffer(sum([1 + given.array.ndim for given in inputs]) * sizeof(ptrdiff_t))
-        extent = <ptrdiff_t *>self.extents.data
+        self.inputs, self.outputs = [], []
         try:
             for given in inputs:
                 check(given.index is None and given.batch == len(given.array), "a batch is a whole array")
                 binding.set_feed(&self.form, views, &n_views, given)
-                extent[0] = views[n_views - 1].ndim
-                memcpy(extent + 1, views[n_views - 1].shape, extent[0] * sizeof(ptrdiff_t))
-                extent += 1 + extent[0]
+                self.inputs.append(form_of(given.array))
             for given in drains:
                 binding.set_drain(&self.form, views, &n_views, given)
+                self.outputs.append(form_of(given.array))
             binding.check_complete(&self.form)
         finally:
             for i in range(n_views):
                 PyBuffer_Release(&views[i])
-        self.outputs = [(drain.array.shape, drain.array.dtype) for drain in drains]
         return 0
 
     cdef int set_quotients(self, list quotients) except -1:
@@ -164,10 +164,9 @@ cdef class BatchCall:
         cdef fnn_run run = self.form
         cdef fnn_feed feed[FNN_MAX_BASES]
         cdef fnn_drain drain[FNN_MAX_BASES]
-        cdef Py_buffer views[2 * FNN_MAX_BASES]
-        cdef const ptrdiff_t *extent = <const ptrdiff_t *>self.extents.data
-        cdef int n_views = 0, i
+        cdef numpy.ndarray form
         cdef list results = []
+        cdef int i
         if len(arrays) != run.n_feeds:
             raise ValueError(f"{len(arrays)} arrays for {run.n_feeds} inputs")
         if not 1 <= threads <= FNN_MAX_THREADS:
@@ -176,28 +175,17 @@ cdef class BatchCall:
         memcpy(drain, self.drain, run.n_drains * sizeof(fnn_drain))
         run.feed, run.drain = feed, drain
         run.random_seed, run.random_step, run.threads = seed, random_step, threads
-        try:
-            for array in arrays:
-                try:
-                    PyObject_GetBuffer(array, &views[n_views], PyBUF_FORMAT | PyBUF_ND)
-                    n_views += 1
-                    if not fits(&feed[n_views - 1], &views[n_views - 1], extent):
-                        return None
-                    extent += 1 + extent[0]
-                except (BufferError, ValueError):  # not C-contiguous; of a type without buffers, or one of no feed
-                    return None
-            if self.limited and not within(&feed[run.n_feeds - 1], self.low, self.high):
+        for i, array in enumerate(arrays):
+            if type(array) is not ndarray or not fits(&feed[i], <numpy.ndarray>array, <numpy.ndarray>self.inputs[i]):
                 return None
-            for shape, dtype in self.outputs:
-                array = empty(shape, dtype)
-                PyObject_GetBuffer(array, &views[n_views], PyBUF_WRITABLE)
-                drain[n_views - run.n_feeds].data = <char *>views[n_views].buf
-                n_views += 1
-                results.append(array)
-            self.run(&run)
-        finally:
-            for i in range(n_views):
-                PyBuffer_Release(&views[i])
+        if self.limited and not within(&feed[run.n_feeds - 1], self.low, self.high):
+            return None
+        for i in range(run.n_drains):
+            form = <numpy.ndarray>self.outputs[i]
+            array = numpy.PyArray_SimpleNew(form.ndim, numpy.PyArray_DIMS(form), numpy.PyArray_TYPE(form))
+            drain[i].data = numpy.PyArray_BYTES(<numpy.ndarray>array)
+            results.append(array)
+        self.run(&run)
         self.divide(results)
         return results
 
@@ -236,6 +224,25 @@ cdef class BatchCall:
 
 
 cdef list NO_CALLS = []
+cdef uint64_t changed = 0
+cdef int traces = 0
+
+
+def note_change():
+    """Note that variables moved to other memory or that the float type changed: whoever relies on them asks anew."""
+    global changed
+    changed += 1
+
+
+def changes():
+    """Return how many changes were noted."""
+    return changed
+
+
+def note_trace(int begun):
+    """Note that programs began, or ended if negative, to be traced: meanwhile no call is ready, in any thread."""
+    global traces
+    traces += begun
 
 
 cdef class BatchCalls:
@@ -247,7 +254,7 @@ cdef class BatchCalls:
         Says how many threads a call may use.
     """
 
-    cdef dict kinds  # {kind: [(call, condition, program)]}, the lists replaced, not changed: others may walk them
+    cdef dict kinds  # {kind: [(call, condition, finish)]}, the lists replaced, not changed: others may walk them
     cdef object threads
 
     def __init__(self, threads):
@@ -257,28 +264,39 @@ cdef class BatchCalls:
         """Forget all calls."""
         self.kinds.clear()
 
-    def add(self, kind, BatchCall call not None, condition, program):
-        """Keep a call; `condition()` is whether it still does what calls of this kind are to do."""
-        self.kinds[kind] = [*self.kinds.get(kind, ()), (call, condition, program)]
+    def add(self, kind, BatchCall call not None, condition, bint noted, finish):
+        """Keep a call.
+
+        Parameters
+        ----------
+        condition : callable
+            Whether the call still does what calls of this kind are to do.
+        noted : bool
+            Whether it changes with :func:`note_change` alone, so that it need not be asked every time.
+        finish : callable, optional
+            Makes of the list of results what `results` returns; without, that is the first of them.
+        """
+        call.noted, call.changes = noted, changed
+        self.kinds[kind] = [*self.kinds.get(kind, ()), (call, condition, finish)]
 
     def results(self, kind, tuple arrays, seed, uint64_t random_step):
-        """Return (program, its results) for plain arrays of a form that is ready, or None: then nothing was done.
+        """Return the results for plain arrays of a form that is ready, or None: then nothing was done.
 
         A seed of None is that of a model that has never run: it has no calls.
         """
         cdef tuple entry
         cdef BatchCall call
-        if seed is None:
+        cdef list results
+        if seed is None or traces:
             return None
-        for array in arrays:
-            if type(array) is not ndarray:
-                return None
         for entry in <list>self.kinds.get(kind, NO_CALLS):
             call = <BatchCall>entry[0]
-            if not entry[1]():
-                self.kinds[kind] = [other for other in self.kinds[kind] if other is not entry]
-                continue
+            if not call.noted or call.changes != changed:
+                call.changes = changed
+                if not entry[1]():
+                    self.kinds[kind] = [other for other in self.kinds[kind] if other is not entry]
+                    continue
             results = call.results(arrays, seed, random_step, self.threads() if call.shared else 1)
             if results is not None:
-                return entry[2], results
+                return results[0] if entry[2] is None else entry[2](results)
         return None

@@ -11,7 +11,6 @@ from fastnn.engine.reference import ReferenceProgram
 from fastnn.engine.steps import Step
 from fastnn.graph.lower import Lowering
 from fastnn.graph.memory import ARENA, CONSTANTS, COUNTER, Layout
-from fastnn.variable import Storage
 
 
 class Rows:
@@ -62,7 +61,7 @@ class NativeExecutable:
         memoryview(self.constants)[:] = bytes(self.layout.constants)
         self.variables = program.stored()
         self.variables += [program.counter.data] if program.counter is not None else []
-        self.moves, self.moved = Storage.moves, False
+        self.changes, self.moved = native.changes(), False
         self.homes = [getattr(v, "storage", v) for v in self.variables]
         self.inputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "input"]
         self.outputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "output"]
@@ -72,8 +71,8 @@ class NativeExecutable:
 
     def stale(self):
         """True if a variable has moved to other memory since the program was lowered."""
-        if self.moves != Storage.moves and not self.moved:
-            self.moves = Storage.moves
+        if self.changes != native.changes() and not self.moved:
+            self.changes = native.changes()
             places = zip(self.variables, self.homes, strict=True)
             self.moved = any(getattr(v, "storage", v) is not home for v, home in places)
         return self.moved

@@ -26,9 +26,10 @@ from cython cimport final
 from libc.math cimport INFINITY
 from libc.stdint cimport PTRDIFF_MAX, UINT32_MAX, int32_t, int64_t, uint8_t, uint64_t, uintptr_t
 from libc.stdlib cimport calloc, free
-from libc.string cimport memcmp, memcpy, memset
+from libc.string cimport memcpy, memset
 
-from numpy import empty, ndarray
+cimport numpy
+from numpy import broadcast_to, empty, ndarray
 
 from fastnn.engine.steps import Operand, Step
 
@@ -58,6 +59,9 @@ cdef extern from *:
     enum:
         FNN_STEPS
         FNN_OPCODES
+
+
+numpy.import_array()
 
 
 class RowIndexError(IndexError):

@@ -13,6 +13,7 @@ from collections import Counter
 import numpy as np
 
 from fastnn import config
+from fastnn.engine import native
 from fastnn.saving import budget
 
 _OPERATORS = frozenset((
@@ -251,11 +252,13 @@ class Program:
         self._known = {}  # what has been computed already: (primitive, inputs, attributes) -> outputs
 
     def __enter__(self):
+        native.note_trace(1)
         _state.stack.append(self)
         return self
 
     def __exit__(self, *_):
         _state.stack.pop()
+        native.note_trace(-1)
 
     def input(self, shape, dtype="float32", name=""):
         """A new symbolic input of the program."""

@@ -163,10 +163,11 @@ class Evaluation(Compilation):
 
     def _call_on_batch(self, x, training=False):
         done = self._ready_calls.results(training, (x,), self._seed, self._random_step)
-        program, outputs = done or self._run_on_batch(x, training, "call", tracing.trace_call, training=training)
+        if done is None:
+            done = _arranged(*self._run_on_batch(x, training, "call", tracing.trace_call, training=training))
         if training:
             self._random_step += 1
-        return _arranged(program, outputs)
+        return done
 
     def _run_on_batch(self, x, ready, kind, trace, **options):
         """(program, outputs) for one batch; kept among the calls of the kind `ready`, if that is not None."""
@@ -184,7 +185,8 @@ class Evaluation(Compilation):
         outputs = [np.empty(p.shape, _dtype(p)) for p in executable.program.outputs]
         executable.run(self._rows(data), outputs, batch=data.rows, seed=self._draw_seed(), step=self._random_step)
         if ready is not None:
-            self._ready_calls.keep(self, ready, executable, data, measured=False)
+            finish = None if _plain(executable.program) else functools.partial(_arranged, executable.program)
+            self._ready_calls.keep(self, ready, executable, data, finish)
         return executable.program, outputs
 
     def predict_on_batch(self, x):
@@ -199,7 +201,7 @@ class Evaluation(Compilation):
         plain = sample_weight is None
         done = self._ready_calls.results(kind, (x, y), self._seed, step) if plain else None
         if done is not None:
-            return as_returned(dict(zip(self._ready_calls.names, done[1], strict=True)), return_dict)
+            return as_returned(done, return_dict)
         data = Batches(x, y, sample_weight)
         data.batch_size = data.rows
         if data.rows == 0:
@@ -208,7 +210,7 @@ class Evaluation(Compilation):
         self.reset_metrics()
         executable = run(data)
         if plain and not self.run_eagerly:
-            self._ready_calls.keep(self, kind, executable, data, measured=True)
+            self._ready_calls.keep(self, kind, executable, data, None, measured=True)
         return as_returned(self._results_after(executable), return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
@@ -269,13 +271,14 @@ def _check_batches(i, shapes):
         )
 
 
+def _plain(program):
+    """Whether all that a model returns is the one output of its program."""
+    return len(program.outputs) == 1 and program.prediction is program.outputs[0] and program.prediction.dtype != "bool"
+
+
 def _arranged(program, outputs):
     """The outputs of a program as the model arranges them; a list of one is that one."""
     structure, tensors = program.prediction, program.outputs
-    if (
-        len(tensors) == 1 and structure is tensors[0] and structure.dtype != "bool"
-    ):  # the usual case, without further questions
-        return outputs[0]
     outputs = [a.astype(bool) if t.dtype == "bool" else a for a, t in zip(outputs, tensors, strict=True)]
     if not tree.is_nested(structure) or (len(structure) == 1 and not isinstance(structure, dict)):
         return outputs[0]

@@ -149,10 +149,12 @@ class Model(Training, Inspection):
 
     def __call__(self, *args, **kwargs):
         """On arrays: the prediction for one batch, by the compiled program; on tensors: part of a larger program."""
+        if len(args) == 1 and not kwargs:  # the usual case, without further questions
+            done = self._ready_calls.results(False, args, self._seed, self._random_step)
+            if done is not None:
+                return done
         if current_program() is not None:
             return super().__call__(*args, **kwargs)
-        if len(args) == 1 and not kwargs and type(args[0]) is np.ndarray:  # the usual case, without further questions
-            return self._call_on_batch(args[0])
         if len(args) == 1 and not _symbolic(args[0]) and set(kwargs) <= {"training"}:
             return self._call_on_batch(args[0], training=bool(kwargs.get("training")))
         return super().__call__(*args, **kwargs)

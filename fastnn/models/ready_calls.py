@@ -27,12 +27,11 @@ class ReadyCalls(native.BatchCalls):
     def __init__(self):
         super().__init__(get_num_threads)
         self.measuring = threading.RLock()  # a step of the user's own may measure another batch
-        self.names = []  # of the results of calls that measure
 
     def __reduce__(self):
         return ReadyCalls, ()  # a copy of the model has none yet
 
-    def keep(self, model, kind, executable, data, measured):
+    def keep(self, model, kind, executable, data, finish, measured=False):
         """Make ready the call that an executable has just done for these batches, if that can be.
 
         It holds while the model would choose the same executable: the float type, the schedules of the learning rates
@@ -40,8 +39,10 @@ class ReadyCalls(native.BatchCalls):
 
         Parameters
         ----------
+        finish : callable or None
+            Makes of the list of results what a call returns; None for the first of them.
         measured : bool
-            The results are the loss and the metrics.
+            The results are the loss and the metrics, by name; finish is not used.
         """
         arrays = tuple(data.x + data.y)
         given = [array for array in data.structure if array is not None]
@@ -53,7 +54,11 @@ class ReadyCalls(native.BatchCalls):
             limits, quotients = _limits(model.objective, executable.program, data.y), model._quotients()
             if limits is UNCHECKED or quotients is None:
                 return
-            self.names = list(quotients)
+            names = list(quotients)
+
+            def finish(results):
+                return dict(zip(names, results, strict=True))
+
         call = executable.ready(arrays, limits, list(quotients.values()))
         if call is None:
             return
@@ -69,7 +74,7 @@ class ReadyCalls(native.BatchCalls):
                     return False
             return not trains or model.optimizer is optimizer
 
-        self.add(kind, call, holds, executable.program)
+        self.add(kind, call, holds, not trains, finish)
 
 
 UNCHECKED = object()  # targets that C cannot check

@@ -241,7 +241,7 @@ class Optimizer(OptimizerVariables):
         if missing:
             warnings.warn(
                 f"The loss does not depend on the variables {', '.join(missing)}: they are not trained",
-                stacklevel=3,
+                stacklevel=4,
             )
         grads = [_checked_gradient(g, v) for g, v in pairs]
         if self.loss_scale_factor is not None:

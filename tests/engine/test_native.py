@@ -12,6 +12,7 @@ import pytest
 from fastnn.engine import native
 from fastnn.engine.native import Drain, Feed, NativeProgram, RowIndexError
 from fastnn.engine.steps import Code, Instruction, Operand, Step, View
+from fastnn.graph.program import Program
 
 THREADS = [1, 2, 3, 4, 8]
 SHARED = 0.0  # share_above that shares every step
@@ -744,12 +745,11 @@ def test_batch_calls_keep_to_limits(dtype):
 
 def test_calls_are_found_by_kind_and_form_while_their_condition_holds():
     calls, valid, x = native.BatchCalls(lambda: 1), [True], np.ones((2, 3), np.float32)
-    calls.add("a", batch_call()[0], lambda: valid[0], "first")
-    calls.add("a", batch_call("i4")[0], lambda: True, "second")
+    calls.add("a", batch_call()[0], lambda: valid[0], False, lambda results: "first")
+    calls.add("a", batch_call("i4")[0], lambda: True, False, lambda results: "second")
 
     def found(kind, array, seed=0):
-        done = calls.results(kind, (array,), seed, 0)
-        return done and done[0]
+        return calls.results(kind, (array,), seed, 0)
 
     assert (found("a", x), found("a", x.astype("i4")), found("b", x)) == ("first", "second", None)
     assert found("a", x, seed=None) is found("a", x[:1]) is found("a", x.tolist()) is found("a", None) is None
@@ -759,6 +759,28 @@ def test_calls_are_found_by_kind_and_form_while_their_condition_holds():
     assert found("a", x) is None  # forgotten
     calls.clear()
     assert found("a", x.astype("i4")) is None
+
+
+def test_conditions_that_are_noted_are_asked_after_changes_alone():
+    calls, asked, x = native.BatchCalls(lambda: 1), [], np.ones((2, 3), np.float32)
+    calls.add("a", batch_call()[0], lambda: asked.append(1) or len(asked) < 2, True, None)
+    for _ in range(3):
+        np.testing.assert_array_equal(calls.results("a", (x,), 0, 0), x)
+    assert not asked
+    native.note_change()
+    assert calls.results("a", (x,), 0, 0) is not None
+    assert calls.results("a", (x,), 0, 0) is not None
+    assert len(asked) == 1
+    native.note_change()
+    assert calls.results("a", (x,), 0, 0) is None
+
+
+def test_no_call_is_ready_while_a_program_is_traced():
+    calls, x = native.BatchCalls(lambda: 1), np.ones((2, 3), np.float32)
+    calls.add("a", batch_call()[0], lambda: True, True, None)
+    with Program(), Program():
+        assert calls.results("a", (x,), 0, 0) is None
+    assert calls.results("a", (x,), 0, 0) is not None
 
 
 def test_batch_calls_count_and_divide():
