@@ -40,10 +40,10 @@ cdef class BatchCall:
 
     Parameters
     ----------
-    idle : list of (Binding, object)
+    idle : list of (Binding, object, arena or None)
         Workspaces that no run uses; each call takes one and puts it back.
     make : callable
-        Makes one more.
+        Gives one more. If its last element is an arena, that has been taken and is given back after the call instead.
     inputs : sequence of Feed
         A batch of each input, without an index: every later batch must have its shape and dtype.
     drains : sequence of Drain
@@ -82,11 +82,12 @@ cdef class BatchCall:
 
     def __init__(self, list idle, make, inputs, drains, limits, quotients, counter, iteration_slot, explain):
         cdef fnn_program *program
+        cdef tuple workspace = make()
         cdef Binding binding
-        workspace = make()
         binding = workspace[0]
         program = &binding.program.program
         self.idle, self.make, self.explain, self.kept = idle, make, explain, []
+        self.put_back(workspace)
         self.form.feed, self.form.drain = self.feed, self.drain
         self.form.count, self.form.step_end = 1, program.n_steps
         self.set_form(binding, inputs, drains)
@@ -105,7 +106,13 @@ cdef class BatchCall:
             binding.check_native(0, program.n_steps)
         self.shared = any([program.step[i].shared for i in range(program.n_steps)])
         self.release = sum([program.step[i].work for i in range(program.n_steps)]) >= GIL_WORTH
-        idle.append(workspace)
+
+    cdef int put_back(self, tuple workspace) except -1:
+        if workspace[2] is None:
+            self.idle.append(workspace)
+        else:
+            workspace[2].give_back()
+        return 0
 
     cdef int set_form(self, Binding binding, object inputs, object drains) except -1:
         cdef Py_buffer views[2 * FNN_MAX_BASES]
@@ -191,10 +198,9 @@ cdef class BatchCall:
 
     cdef int run(self, fnn_run *run) except -1:
         cdef float **place = <float **>self.places.data
-        cdef Binding binding
+        cdef tuple workspace = self.idle.pop() if self.idle else self.make()
+        cdef Binding binding = <Binding?>workspace[0]
         cdef int i
-        workspace = self.idle.pop() if self.idle else self.make()
-        binding = <Binding?>workspace[0]
         try:
             binding.check_complete(run)
             if self.slot_base >= 0:
@@ -209,7 +215,7 @@ cdef class BatchCall:
         finally:
             if self.counter != NULL:
                 self.counter[0] += <int32_t>run.done
-            self.idle.append(workspace)
+            self.put_back(workspace)
         return 0
 
     cdef int divide(self, list results) except -1:

@@ -12,6 +12,8 @@ from fastnn.engine.steps import Step
 from fastnn.graph.lower import Lowering
 from fastnn.graph.memory import ARENA, CONSTANTS, COUNTER, Layout
 
+OWN_ARENA = 2**18  # bytes: calls with single batches share a larger arena with all other runs
+
 
 class Rows:
     """Where one input of a program takes its rows from.
@@ -67,7 +69,7 @@ class NativeExecutable:
         self.outputs = [(b, key[1]) for b, key in enumerate(self.bases) if key[0] == "output"]
         self.slot = (self.bases.index(COUNTER), 0) if program.counter is not None else None
         self._workspaces = []  # (arena, binding, bases): as many as threads have run at once
-        self._idle = []  # workspaces of calls with single batches, see `_own_workspace`
+        self._idle = []  # workspaces of calls with single batches, see `_workspace_of_call`
 
     def stale(self):
         """True if a variable has moved to other memory since the program was lowered."""
@@ -89,12 +91,18 @@ class NativeExecutable:
         self._workspaces.append(workspace)
         return workspace
 
-    def _own_workspace(self):
-        """(binding, bases) that no other program uses from now on: a call with one batch is too short to ask."""
+    def _workspace_of_call(self):
+        """Memory of a call with one batch: (binding, bases, taken arena).
+
+        The arena is None where it is small: such a call is too short to ask for it each time, and so no other program
+        uses it from now on.
+        """
         workspace = arena, binding, bases = self._workspace()
-        self._workspaces.remove(workspace)
         arena.prepare_for(self, self.layout.reserved)
-        return binding, bases
+        if self.layout.arena_bytes > OWN_ARENA:
+            return binding, bases, arena
+        self._workspaces.remove(workspace)
+        return binding, bases, None
 
     def run(self, rows, outputs=(), batch=1, first=0, count=1, seed=0, step=0, deadline=0.0, profile=None):
         """Iterations first .. first+count-1 over batches of rows.
@@ -162,7 +170,7 @@ class NativeExecutable:
         feeds = [self._feed(inputs[i], i, Rows(array), len(array)) for i, array in enumerate(arrays)]
         drains = {i: native.Drain(b, np.empty(tensors[i].shape, _dtype(tensors[i]))) for b, i in self.outputs}
         return native.BatchCall(
-            self._idle, self._own_workspace, feeds, [drains[i] for i in range(len(drains))], limits,
+            self._idle, self._workspace_of_call, feeds, [drains[i] for i in range(len(drains))], limits,
             [(a.value, b.value) for a, b in quotients],
             counter.data.value if counter is not None else None, self.slot, self._wrong_row,
         )  # fmt: skip

@@ -97,8 +97,8 @@ class BatchCall:
     def shared(self) -> bool: ...
     def __init__(
         self,
-        idle: list[tuple[Binding, Any]],
-        make: Callable[[], tuple[Binding, Any]],
+        idle: list[tuple[Binding, Any, None]],
+        make: Callable[[], tuple[Binding, Any, Any]],
         inputs: Iterable[Feed],
         drains: Iterable[Drain],
         limits: tuple[int, int] | None,

@@ -157,7 +157,23 @@ def test_programs_use_one_arena_after_the_other(monkeypatch):
     assert Arena.taken(arena.memory.nbytes // (SPARE + 1)) is not arena
 
 
-def test_gaps_between_gradients_are_zero_after_another_program_ran():
+def test_calls_with_single_batches_share_a_large_arena(monkeypatch):
+    monkeypatch.setattr(Arena, "_all", ())
+    monkeypatch.setattr("fastnn.engine.executable.OWN_ARENA", 0)
+    model = fastnn.Sequential([fastnn.Input((5,)), fastnn.layers.Dense(3), fastnn.layers.Dense(1)])
+    model.compile(loss="mse")
+    for _ in range(2):
+        model.train_on_batch(X, X[:, :1])
+        model.fit(X, X[:, :1], batch_size=len(X), verbose=0)
+        np.testing.assert_array_equal(model(X), model.predict(X, verbose=0))
+    (arena,) = (r() for r in Arena._all if r() is not None)
+    assert arena.take()  # every call has given it back
+
+
+@pytest.mark.parametrize("own", [0, 2**18])
+def test_gaps_between_gradients_are_zero_after_another_program_ran(own, monkeypatch):
+    monkeypatch.setattr("fastnn.engine.executable.OWN_ARENA", own)
+
     def train(between):
         fastnn.utils.set_random_seed(0)
         model = fastnn.Sequential([fastnn.Input((5,)), fastnn.layers.Dense(3), fastnn.layers.Dense(1)])

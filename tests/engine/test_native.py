@@ -675,7 +675,7 @@ def batch_call(dtype="f4", **kwargs):
         "inputs": [Feed(0, np.zeros((2, 3), dtype), batch=2)], "drains": [Drain(1, np.zeros((2, 3), np.float32))],
         "limits": None, "quotients": (), "counter": None, "iteration_slot": None, "explain": str,
     }  # fmt: skip
-    return native.BatchCall(idle, lambda: (program.bind([None, None]), None), **(given | kwargs)), idle
+    return native.BatchCall(idle, lambda: (program.bind([None, None]), None, None), **(given | kwargs)), idle
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
