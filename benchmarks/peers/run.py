@@ -5,15 +5,11 @@ else the machine does meets all of them; see the README for what is measured, an
 """
 
 import argparse
-import contextlib
 import importlib.util
 import json
 import os
 import platform
-import subprocess
 import sys
-import tempfile
-import threading
 import time
 from pathlib import Path
 
@@ -21,83 +17,15 @@ HERE = Path(__file__).resolve().parent
 sys.path.append(str(HERE.parent))
 
 import numpy as np  # noqa: E402, the path comes first
-from imports import STATEMENTS, WITH_BYTECODE, import_seconds  # noqa: E402
+from imports import STATEMENTS, import_seconds  # noqa: E402
 from libraries import LIBRARIES, WITHOUT_CONV, missing  # noqa: E402
 from machine import cpu_name  # noqa: E402
+from process import LibraryError, Worker, rounds  # noqa: E402
 from report import TITLES, draw, summary, tables  # noqa: E402
-from worker import QUIET  # noqa: E402
 from workloads import WORKLOADS, data, flops  # noqa: E402
 
 RESULTS = HERE.parent / "results"
-ROUNDS, LEAST_ROUNDS = 5, 3  # fewer of what takes long
 MOST_STEPS, MOST_BYTES, RATE = 1000, 2**25, 80e9  # of an epoch: its steps, its data, operations a second
-PATIENCE = 180  # seconds for one answer: compiling the largest network takes a minute
-SETTINGS = {"TF_CPP_MIN_LOG_LEVEL": "3", "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": "-1", **WITH_BYTECODE}
-
-
-class LibraryError(Exception):
-    """A library could not do what it was asked for."""
-
-
-class Worker:
-    """A library at work on one workload, in a process of its own."""
-
-    def __init__(self, name, workload, threads, steps):
-        self.name, library = name, LIBRARIES[name]
-        search = os.pathsep.join(filter(None, [str(HERE.parent), os.environ.get("PYTHONPATH")]))
-        environment = {**os.environ, **SETTINGS, "OMP_NUM_THREADS": str(threads), "PYTHONPATH": search}
-        command = [sys.executable, HERE / "worker.py", library.module, library.variant, workload.name]
-        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115, lives as long as the process
-        self.process = subprocess.Popen(
-            [*command, str(threads), str(steps)], env={**environment, **dict(library.environment)}, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.errors, cwd=HERE,
-        )  # fmt: skip
-        self.hangs = False
-        self.started = self._answer()
-
-    def offers(self, what):
-        return what in self.started["offers"] and what in LIBRARIES[self.name].only.split()
-
-    def ask(self, do, **options):
-        try:
-            print(json.dumps({"do": do, **options}), file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            raise LibraryError(self._last_words()) from None
-        return self._answer()
-
-    def _answer(self):
-        alarm = threading.Timer(PATIENCE, self._give_up)
-        alarm.start()
-        line = self.process.stdout.readline()
-        alarm.cancel()
-        answer = json.loads(line) if line else {"error": self._last_words()}
-        if "error" in answer:
-            self.stop()
-            raise LibraryError(answer["error"])
-        return answer
-
-    def _give_up(self):
-        self.hangs = True
-        self.process.kill()
-
-    def _last_words(self):
-        self.process.wait()
-        if self.hangs:
-            return f"no answer within {PATIENCE} seconds"
-        self.errors.seek(0)
-        lines = [line.strip() for line in self.errors.read().splitlines() if line.strip()]
-        return " / ".join([f"ended with code {self.process.returncode}", *lines[-3:]])[:300]
-
-    def stop(self):
-        with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.close()
-        try:
-            self.process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.process.stdout.close()
-        self.errors.close()
 
 
 def epoch_steps(workload, seconds):
@@ -125,6 +53,18 @@ def _assert_close(what, found, expected, tolerance):
         raise LibraryError(f"{what} differ by {difference:.2g} from the first library's")
 
 
+def start_library(library, workload, threads, steps):
+    arguments = (library.module, library.variant, workload.name, str(steps))
+    worker = Worker("worker.py", *arguments, threads=threads, settings=library.environment)
+    worker.started["offers"] = [what for what in worker.started["offers"] if what in library.only.split()]
+    return worker
+
+
+def offering(workers, what):
+    """Those of the workers that have a method for it."""
+    return {name: worker for name, worker in workers.items() if what in worker.started["offers"]}
+
+
 def start(names, workload, threads, seconds, failures):
     """{name: worker} of those that started and passed the comparison."""
     workers, reference = {}, None
@@ -133,7 +73,7 @@ def start(names, workload, threads, seconds, failures):
         if workload.name not in LIBRARIES[name].workloads:
             continue
         try:
-            worker = Worker(name, workload, threads, epoch_steps(workload, seconds))
+            worker = start_library(LIBRARIES[name], workload, threads, epoch_steps(workload, seconds))
             reference = reference or worker.started
             try:
                 compare(worker.started, reference, dropout)
@@ -151,27 +91,6 @@ def note_failure(failures, name, workload, threads, problem):
     print(f"    {name}: {problem}", file=sys.stderr, flush=True)
 
 
-def rounds(workers, what, seconds, drop):
-    """{name of a worker: seconds of one step in each round}; another one begins each round."""
-    found = {name: [] for name, worker in workers.items() if worker.offers(what)}
-    end = time.perf_counter() + 2 * seconds * len(found)
-    for i in range(-1, ROUNDS):  # the first round is one call, in which a library may compile, and is not kept
-        if i >= LEAST_ROUNDS and time.perf_counter() > end:
-            break
-        turn = list(found)
-        for name in turn[i % len(turn) :] + turn[: i % len(turn)] if turn else []:
-            time.sleep(QUIET)
-            try:
-                took = workers[name].ask("round", what=what, seconds=seconds / ROUNDS)["seconds"]
-            except LibraryError as problem:
-                drop(name, problem)
-                del found[name]
-                continue
-            if i >= 0:
-                found[name].append(took)
-    return found
-
-
 def measure(names, workload, threads, seconds, results):
     """All libraries on one workload: adds rows, starts, and the limits of its programs to the results."""
     workers = start(names, workload, threads, seconds, results["failures"])
@@ -184,12 +103,12 @@ def measure(names, workload, threads, seconds, results):
     for what in TITLES:
         if what == "row" and workload.name not in WITHOUT_CONV:
             continue  # compiling convolutions for another batch takes longer than all else
-        for name, taken in rounds(workers, what, seconds, drop).items():
+        for name, taken in rounds(offering(workers, what), what, seconds, drop).items():
             results["rows"].append({**key, "what": what, "library": name, "seconds": taken})
     for name, worker in list(workers.items()):
         try:
             facts = {fact: worker.started.get(fact) for fact in ("import", "first", "version")}
-            facts |= {"trains": worker.offers("train"), **worker.ask("memory")}
+            facts |= {"trains": "train" in worker.started["offers"], **worker.ask("memory")}
             if name == "fastnn":
                 results["first_fits"].append({**key, **worker.ask("first_fits")})
                 results["programs"].append({**key, **worker.ask("program")})
@@ -212,7 +131,7 @@ def measure_scaling(workload, thread_counts, seconds, results):
         found = start(["fastnn"], workload, threads, seconds, results["failures"])
         workers |= {str(threads): worker for worker in found.values()}
     for what in ("train", "fit", "forward"):
-        found = rounds(workers, what, seconds, drop)
+        found = rounds(offering(workers, what), what, seconds, drop)
         results["scaling"].append({"workload": workload.name, "what": what, "seconds": found})
     for worker in workers.values():
         worker.stop()

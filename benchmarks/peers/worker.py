@@ -1,6 +1,6 @@
 """A process with one model of one library, which times what it is asked for, one round at a time.
 
-    python worker.py MODULE VARIANT WORKLOAD THREADS STEPS
+    python worker.py MODULE VARIANT WORKLOAD STEPS THREADS
 
 It answers once when the model has started, then reads a JSON object a line and answers each with another.  MODULE
 defines `Peer`; the README says what a Peer offers.
@@ -19,7 +19,7 @@ import numpy as np
 from network import initial_weights
 from workloads import WORKLOADS, data
 
-QUIET = 0.25  # seconds before a round: some libraries keep their threads spinning for 0.2 after their last call
+SETTLING = 0.03  # seconds of calls before a round: threads that are woken may share a CPU at first
 CHECK_STEPS = 30  # training steps, at most, until the loss is below the first
 # What is timed, and the method of a Peer that does it.
 METHODS = {"train": "train", "fit": "fit", "forward": "forward", "predict": "predict", "row": "predict"}
@@ -57,10 +57,37 @@ def elapsed(function, *arguments):
 
 
 class Timer:
-    """The rounds of one library."""
+    """Rounds of what `_run(what)`, a function of a count, does so many times."""
+
+    def __init__(self):
+        self.counts, self.called = {}, set()
+
+    def round(self, what, seconds):
+        """Seconds of one of it in a round of about so many seconds.
+
+        The first round is one call, in which a library may compile; the second one finds how many calls a round has.
+        """
+        run, count = self._run(what), self.counts.get(what, 1)
+        if what not in self.called:
+            self.called.add(what)
+            return {"seconds": elapsed(run, 1)[0]}
+        end = time.perf_counter() + SETTLING
+        while self.counts.get(what) != 1 and time.perf_counter() < end:
+            run(1)
+        took = elapsed(run, count)[0]
+        while what not in self.counts and took < seconds / 2:
+            count = int(count * min(max(seconds / took, 2), 10))
+            took = elapsed(run, count)[0]
+        self.counts[what] = count
+        return {"seconds": took / count}
+
+
+class NetworkTimer(Timer):
+    """The rounds of one library with one workload."""
 
     def __init__(self, module, variant, workload, threads, steps):
-        self.workload, self.steps, self.counts, self.called = workload, steps, {}, set()
+        super().__init__()
+        self.workload, self.steps = workload, steps
         self.weights = initial_weights(workload)
         x, y = self.x, _ = data(workload, steps)
         seconds, library = elapsed(importlib.import_module, module)
@@ -100,20 +127,8 @@ class Timer:
         return losses
 
     def round(self, what, seconds):
-        """Seconds of one step (one call) in a round of about so many seconds.
-
-        The first round is one call, in which a library may compile; the second one finds how many calls a round has.
-        """
-        run, count = self._run(what), self.counts.get(what, 1)
-        if what not in self.called:
-            self.called.add(what)
-            return {"seconds": elapsed(run, 1)[0]}
-        took = elapsed(run, count)[0]
-        while what not in self.counts and took < seconds / 2:
-            count = int(count * min(max(seconds / took, 2), 10))
-            took = elapsed(run, count)[0]
-        self.counts[what] = count
-        return {"seconds": took / count / (self.steps if what == "fit" else 1)}
+        answer = super().round(what, seconds)
+        return {"seconds": answer["seconds"] / (self.steps if what == "fit" else 1)}
 
     def _run(self, what):
         method = getattr(self.peer, METHODS[what])
@@ -138,12 +153,11 @@ class Timer:
         return {"memory": peak_memory()}
 
 
-def main():
-    module, variant, name, threads, steps = sys.argv[1:]
+def serve(threads, make):
+    """Answer with what `make().start()` returns, then each request with the method of that name."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what a library prints goes with its errors
-    use_cpus(int(threads))
-    workload = next(w for w in WORKLOADS if w.name == name)
+    use_cpus(threads)
     timer = None
     while True:
         if timer is not None:
@@ -153,7 +167,7 @@ def main():
             request = json.loads(line)
         try:
             if timer is None:
-                timer = Timer(module, variant, workload, int(threads), int(steps))
+                timer = make()
                 answer = timer.start()
             else:
                 answer = getattr(timer, request.pop("do"))(**request)
@@ -163,6 +177,12 @@ def main():
         print(json.dumps(answer), file=answers, flush=True)
         if timer is None:
             return
+
+
+def main():
+    module, variant, name, steps, threads = sys.argv[1:]
+    workload = next(w for w in WORKLOADS if w.name == name)
+    serve(int(threads), lambda: NetworkTimer(module, variant, workload, int(threads), int(steps)))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,15 @@ import numpy as np
 import pytest
 
 pytest.importorskip("threadpoolctl")
-from matmul import PRODUCTS, case_of, fastnn_product, line, numpy_product, report, sizes, without_overhead
+from matmul import line, measure, report, without_overhead
+from matmul_worker import PRODUCTS, case_of, fastnn_product, numpy_product, sizes
 
 SIZES = {1, 2, 6, 10, 32, 64, 128, 512, 784, 2048}
 
 
 def test_forty_products_of_the_sizes_that_layers_have():
-    assert len(set(PRODUCTS)) == 40
-    assert {size for product in PRODUCTS for size in sizes(*product)} == SIZES
+    assert len(PRODUCTS) == 40
+    assert {size for product in PRODUCTS.values() for size in sizes(*product)} == SIZES
 
 
 @pytest.mark.parametrize("form", ["x·w", "xᵀ·dy", "dy·wᵀ"])
@@ -24,6 +25,15 @@ def test_every_form_is_the_product_of_its_name(form):
         run, result = make(layer, form)
         run(2)
         np.testing.assert_allclose(result(), expected, rtol=0, atol=1e-5)
+
+
+def test_processes_time_a_product_in_turn():
+    run = measure(1, ["32x6x2 x·w"], ["fastnn", "NumPy"], 0.001)
+    (row,) = run["rows"]
+    assert row["sizes"] == (32, 6, 2)
+    assert list(row["us"]) == list(run["overheads"]) == ["fastnn", "NumPy"]
+    assert all(us > 0 for us in (*row["us"].values(), *run["overheads"].values()))
+    assert run["blas"]
 
 
 def test_overhead_is_taken_from_the_others_alone():

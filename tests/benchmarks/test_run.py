@@ -1,5 +1,9 @@
 """A library that hangs, crashes or computes something else is reported and left out; the others go on."""
 
+import time
+from pathlib import Path
+
+import process
 import pytest
 import run
 from libraries import Library
@@ -39,13 +43,13 @@ def libraries(tmp_path, monkeypatch):
         (tmp_path / f"{name}_worker.py").write_text(body, encoding="utf-8")
         monkeypatch.setitem(run.LIBRARIES, name, Library(f"{name}_worker", ()))
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    monkeypatch.setattr(run, "QUIET", 0)
+    monkeypatch.setattr(process, "QUIET", 0)
 
 
 @pytest.fixture
 def _impatient(monkeypatch):
     """A busy machine may take some seconds to start a process that does not hang."""
-    monkeypatch.setattr(run, "PATIENCE", 15)
+    monkeypatch.setattr(process, "PATIENCE", 15)
 
 
 @pytest.fixture
@@ -68,6 +72,26 @@ def test_a_library_that_does_not_start_is_left_out(results, name, problem):
     assert problem in results["failures"][0]["problem"]
     assert {row["library"] for row in results["rows"]} == {"good"}
     assert {row["what"] for row in results["rows"]} == {"train", "forward", "predict", "row"}
+
+
+def is_stopped(pid):
+    """Whether the process stops within some seconds."""
+    end = time.monotonic() + 15
+    state = Path(f"/proc/{pid}/stat")
+    while state.read_text(encoding="utf-8").split()[2] != "T" and time.monotonic() < end:
+        time.sleep(0.01)
+    return state.read_text(encoding="utf-8").split()[2] == "T"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the state of a process is read from /proc")
+@pytest.mark.usefixtures("libraries")
+def test_a_library_is_stopped_while_it_is_not_asked():
+    worker = run.start_library(run.LIBRARIES["good"], XOR, 1, 2)
+    assert is_stopped(worker.process.pid)
+    assert worker.ask("round", what="forward", seconds=0.01)["seconds"] > 0
+    assert is_stopped(worker.process.pid)
+    worker.stop()
+    assert worker.process.returncode == 0
 
 
 @pytest.mark.slow
