@@ -8,7 +8,9 @@ enum {
   CHUNK_ELEMENTS = 16384, /* 64 KB: long enough for a thread, short enough for L1 and L2 together */
   SCATTER_CHUNKS = 8,     /* each reads all indices and adds to its own rows of the table */
   TILE = 16,              /* elements in a cache line: columns of a tile that is transposed at a time */
-  STRIP = 64              /* its rows: they lie side by side in x, some cache lines in one page */
+  STRIP = 64,             /* its rows: they lie side by side in x, some cache lines in one page */
+  VECTOR = 4,             /* elements moved at a time */
+  SHORT_ROW = 64          /* in rows of at most so many */
 };
 
 /* Costs in nanoseconds, measured roughly; only their size matters. */
@@ -133,9 +135,19 @@ const char *fnn_copy_prepare(fnn_step *step) {
   return NULL;
 }
 
+/* A row without gaps: a short one takes less than a call of memcpy, whose size the compiler does not know. */
+static void copy_contiguous(const uint32_t *x, uint32_t *y, ptrdiff_t size) {
+  if (size < VECTOR || size > SHORT_ROW) {
+    memcpy(y, x, (size_t)size * sizeof *y);
+    return;
+  }
+  for (ptrdiff_t i = 0; i < size - VECTOR; i += VECTOR) memcpy(y + i, x + i, VECTOR * sizeof *y);
+  memcpy(y + size - VECTOR, x + size - VECTOR, VECTOR * sizeof *y);
+}
+
 static void copy_row(const uint32_t *x, uint32_t *y, const axis *a) {
   if (a->in == 1 && a->out == 1) {
-    memcpy(y, x, (size_t)a->size * 4);
+    copy_contiguous(x, y, a->size);
   } else if (a->in == 0 && a->out == 1) {
     uint32_t value = *x;
     for (ptrdiff_t i = 0; i < a->size; i++) y[i] = value;
@@ -158,27 +170,54 @@ static void copy_transposed(const uint32_t *x, uint32_t *y, ptrdiff_t rows, ptrd
   }
 }
 
+/* A place along the outer axes, and how far its first element is in x and in y. */
+typedef struct {
+  ptrdiff_t at[RANK - 2], in, out;
+} place;
+
+static place place_of(const axis a[RANK], ptrdiff_t number) {
+  place p = {{0}, 0, 0};
+  for (int i = RANK - 3; i >= 0; i--) {
+    p.at[i] = number % a[i].size;
+    number /= a[i].size;
+    p.in += p.at[i] * a[i].in, p.out += p.at[i] * a[i].out;
+  }
+  return p;
+}
+
+static void next_place(const axis a[RANK], place *p) {
+  for (int i = RANK - 3; i >= 0; i--) {
+    p->in += a[i].in, p->out += a[i].out;
+    if (++p->at[i] < a[i].size) return;
+    p->at[i] = 0;
+    p->in -= a[i].size * a[i].in, p->out -= a[i].size * a[i].out;
+  }
+}
+
+/* `count` neighbours along the last but one axis. */
+static void copy_rows(const uint32_t *x, uint32_t *y, ptrdiff_t count, const axis a[RANK]) {
+  const ptrdiff_t rows = strip_rows(a), in = a[4].in, out = a[4].out;
+  for (ptrdiff_t i = 0; i < count; i += rows) {
+    if (rows == 1)
+      copy_row(x + i * in, y + i * out, &a[5]);
+    else
+      copy_transposed(x + i * in, y + i * out, fnn_min(rows, count - i), out, &a[5]);
+  }
+}
+
 void fnn_copy_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_copy_dims *d = (const fnn_copy_dims *)step->dim;
   const uint32_t *x = (const uint32_t *)fnn_pointer(step, worker, 0) + d->in_offset;
   uint32_t *y = (uint32_t *)fnn_pointer(step, worker, 1) + d->out_offset;
   axis a[RANK];
   get_axes(d, a);
-  ptrdiff_t rows = strip_rows(a), blocks = fnn_ceil_div(a[4].size, rows);
-  ptrdiff_t begin = chunk * chunk_strips(a), end = fnn_min(begin + chunk_strips(a), strip_count(a));
-  for (ptrdiff_t strip = begin; strip < end; strip++) {
-    ptrdiff_t row = strip % blocks * rows, rest = strip / blocks;
-    ptrdiff_t in = row * a[4].in, out = row * a[4].out;
-    for (int i = 3; i >= 0 && rest > 0; i--) {
-      in += rest % a[i].size * a[i].in;
-      out += rest % a[i].size * a[i].out;
-      rest /= a[i].size;
-    }
-    if (rows == 1) {
-      copy_row(x + in, y + out, &a[5]);
-    } else {
-      copy_transposed(x + in, y + out, fnn_min(rows, a[4].size - row), a[4].out, &a[5]);
-    }
+  ptrdiff_t rows = strip_rows(a), strips = fnn_ceil_div(a[4].size, rows); /* of one place */
+  ptrdiff_t strip = chunk * chunk_strips(a), end = fnn_min(strip + chunk_strips(a), strip_count(a)), some;
+  place p = place_of(a, strip / strips);
+  for (ptrdiff_t first = strip % strips; strip < end; strip += some, first = 0, next_place(a, &p)) {
+    const ptrdiff_t row = first * rows;
+    some = fnn_min(end - strip, strips - first);
+    copy_rows(x + p.in + row * a[4].in, y + p.out + row * a[4].out, fnn_min(some * rows, a[4].size - row), a);
   }
 }
 

@@ -216,6 +216,7 @@ CASES = [
     Case("softmax cross-entropy 1024x1000", crossentropy, ((1024, 1000), ((1000,), (1024,)))),
     Case("gather 4096 rows of 10000x128", take, ((10_000, 128), ((10_000,), (4096,)))),
     Case("transpose 1000x1000", ops.transpose, ((1000, 1000),)),
+    Case("transpose heads 32x64x4x16", lambda x: ops.transpose(x, (0, 2, 1, 3)), ((32, 64, 4, 16),)),
     Case("dropout 1e6", lambda x: random.dropout(x, 0.5), ((1000, 1000),)),
 ]
 
