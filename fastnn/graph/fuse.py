@@ -28,13 +28,15 @@ class Node:
     """One kernel call to be: `main` (or None), the elementwise `body` that runs with it, the `reductions` of that.
 
     All elementwise work and the inputs of the reductions have one shape.  `inner` (or None) makes the input of `main`,
-    which is in memory a part at a time only.
+    which is in memory a part at a time only.  `made` and `sources` are ids: of the tensors that its instructions make,
+    and of those that they read, directly or in what they compute again.
     """
 
-    __slots__ = ("body", "index", "inner", "main", "reductions")
+    __slots__ = ("body", "index", "inner", "made", "main", "reductions", "sources")
 
-    def __init__(self, index, main=None):
-        self.index, self.main, self.inner, self.body, self.reductions = index, main, None, [], []
+    def __init__(self, index):
+        self.index, self.main, self.inner, self.body, self.reductions = index, None, None, [], []
+        self.made, self.sources = set(), set()
 
     @property
     def kernels(self):
@@ -47,11 +49,14 @@ class Node:
 
     @property
     def shape(self):
-        made = self.body or ([self.main] if self.main is not None else [])
-        return made[-1].outputs[0].shape if made else self.reductions[0].inputs[0].shape
+        if not self.body and self.main is None:
+            return self.reductions[0].inputs[0].shape
+        return (self.body[-1] if self.body else self.main).outputs[0].shape
 
-    def produced(self):
-        return {id(t) for i in self.instructions for t in i.outputs}
+    def take(self, instruction, sources):
+        """Count an instruction that has become one of the node's."""
+        self.made.update(map(id, instruction.outputs))
+        self.sources.update(sources)
 
     def reduced(self):
         """ids of what the reductions give: nothing in the node may read it."""
@@ -157,7 +162,6 @@ class _Fuser:
         self.ancestors = []  # of each node, a set of bits
         self.needed = 0  # the nodes that were ancestors of any
         self.reducing = {}  # the nodes with reductions of a kind
-        self.touching = {}  # id of a tensor -> indices of the nodes that read or make it
 
     def run(self):
         """The nodes in an order that respects their dependencies."""
@@ -166,32 +170,23 @@ class _Fuser:
             if id(instruction.outputs[0]) in self.repeated and id(instruction.outputs[0]) not in materialize:
                 continue
             if is_elementwise(instruction):
-                node = self._join(instruction) or self._new(instruction, "body")
+                node = self._join(instruction)
             elif reduction_kind(instruction) is not None:
-                node = self._join_reduction(instruction) or self._new(instruction, "reductions")
-                self.reducing.setdefault(reduction_kind(instruction), []).append(node)
+                node = self._join_reduction(instruction)
             else:
-                node = self._take_in(instruction) or self._new(instruction)
-            self._grow(node, self._producers(instruction))
+                node = self._take_in(instruction)
+            self._grow(node, self._makers(self._sources(instruction)))
             for tensor in instruction.outputs:
                 self.node_of[id(tensor)] = node
-            self._touch(node, instruction)
         return self._ordered()
 
-    def _new(self, instruction, part=None):
-        node = Node(len(self.nodes), None if part else instruction)
-        if part:
-            getattr(node, part).append(instruction)
-        self.nodes.append(node)
+    def _new(self):
+        self.nodes.append(Node(len(self.nodes)))
         self.ancestors.append(0)
-        return node
-
-    def _touch(self, node, instruction):
-        for key in (*self._sources(instruction), *map(id, instruction.outputs)):
-            self.touching.setdefault(key, set()).add(node.index)
+        return self.nodes[-1]
 
     def _take_in(self, instruction):
-        """The node of the instruction that makes its input, if one kernel does both, or None."""
+        """The node of the instruction that makes its input, if one kernel does both, or a new one."""
         x = instruction.inputs[0] if instruction.inputs else None
         node = self.node_of.get(id(x))
         if (
@@ -199,8 +194,9 @@ class _Fuser:
             or self.readers[id(x)] > 1 or id(x) in self.wanted
             or not instruction.primitive.takes_in(instruction, x.producer)
         ):  # fmt: skip
-            return None
+            node = self._new()
         node.inner, node.main = node.main, instruction
+        node.take(instruction, self._sources(instruction))
         return node
 
     def _repeated_in_memory(self):
@@ -230,73 +226,75 @@ class _Fuser:
                     known[id(t)] = t.size
         return known
 
-    def _reads(self, *nodes):
-        """ids of the tensors that nodes, taken as one, find in memory."""
-        made = set().union(*(n.produced() for n in nodes))
-        return {t for n in nodes for i in n.instructions for t in self._sources(i)} - made
-
-    def _producers(self, instruction):
-        return {self.node_of[t].index for t in self._sources(instruction) if t in self.node_of}
+    def _makers(self, sources):
+        """The numbers of the nodes that make them."""
+        return {self.node_of[t].index for t in sources if t in self.node_of}
 
     def _join(self, instruction):
-        """The node that takes an elementwise instruction in, or None."""
-        shape, producers = instruction.outputs[0].shape, self._producers(instruction)
-        chosen = None
+        """The node that takes an elementwise instruction in."""
+        sources, shape, chosen = self._sources(instruction), instruction.outputs[0].shape, None
+        producers = self._makers(sources)
         for index in sorted(producers, reverse=True):
             node = self.nodes[index]
-            if node.shape != shape or not self._accepts(node, instruction):
+            if node.shape != shape or not self._accepts(node, sources.keys()):
                 continue
             if chosen is None:
                 if self._no_detour(index, producers - {index}):
-                    node.body.append(instruction)
-                    chosen = node
+                    chosen = self._with_elementwise(node, instruction)
             elif node.main is None and node.index < chosen.index and self._mergeable(chosen, node):
                 self._merge(chosen, node)
-        return chosen
+        return chosen or self._with_elementwise(self._new(), instruction)
 
-    def _accepts(self, node, instruction):
+    def _with_elementwise(self, node, instruction):
+        node.body.append(instruction)
+        node.take(instruction, self._sources(instruction))
+        return node
+
+    def _accepts(self, node, sources):
         if node.main is not None and not node.main.primitive.epilogue:
             return False
-        sources = self._sources(instruction).keys()
-        return not sources & node.reduced() and self._has_room(node, sources)
+        return sources.isdisjoint(node.reduced()) and self._has_room(node, sources)
 
     def _join_reduction(self, instruction):
-        """The node that a reduction ends, or None."""
-        kind, producers = reduction_kind(instruction), self._producers(instruction)
-        sources, size = self._sources(instruction), instruction.inputs[0].size
-        large = {t for t, n in sources.items() if n == size}
-        makers = [self.nodes[i] for i in sorted(producers, reverse=True)]
-        near = set().union(*(self.touching[t] for t in large if t in self.touching))
-        for node in (*makers, *self.reducing.get(kind, ())):
+        """The node that a reduction ends."""
+        kind, sources, size = reduction_kind(instruction), self._sources(instruction), instruction.inputs[0].size
+        producers, large = self._makers(sources), {t for t, n in sources.items() if n == size}
+        reducing = self.reducing.setdefault(kind, [])
+        for node in (*(self.nodes[i] for i in sorted(producers, reverse=True)), *reducing):
             if (
-                node.index in near and node.main is None and node.instructions and node.shape == kind[1]
+                node.main is None and node.made and node.shape == kind[1]
+                and not (large.isdisjoint(node.made) and large.isdisjoint(node.sources))
                 and {reduction_kind(r) for r in node.reductions} <= {kind} and len(node.reductions) < MAX_SUMS
-                and not sources.keys() & node.reduced()
+                and sources.keys().isdisjoint(node.reduced())
                 and self._has_room(node, sources.keys()) and self._no_detour(node.index, producers - {node.index})
             ):  # fmt: skip
-                node.reductions.append(instruction)
-                return node
-        return None
+                break
+        else:
+            node = self._new()
+        node.reductions.append(instruction)
+        node.take(instruction, sources)
+        reducing.append(node)
+        return node
 
     def _has_room(self, node, sources):
         """Whether a node may read these tensors too."""
-        return len(self._reads(node) | (sources - node.produced())) <= MAX_READS
+        return len((node.sources | sources) - node.made) <= MAX_READS
 
     def _no_detour(self, index, others):
         """No other input depends on the node."""
         return not any(self.ancestors[other] >> index & 1 for other in others)
 
     def _inputs_of(self, node):
-        return set().union(*(self._producers(i) for i in node.instructions)) - {node.index}
+        return self._makers(node.sources) - {node.index}
 
     def _mergeable(self, a, b):
         """Whether the node a may take in b, whose results it reads."""
-        if len(self._reads(a, b)) > MAX_READS or b.reduced() & self._reads(a):
+        if not self._has_room(b, a.sources - a.made) or not b.reduced().isdisjoint(a.sources):
             return False
         kinds = [reduction_kind(r) for r in (*a.reductions, *b.reductions)]
         if len(set(kinds)) > 1 or len(kinds) > MAX_SUMS or (b.reductions and a.main is not None):
             return False
-        if any(b.index in self._producers(i) for i in a.kernels):
+        if any(b.index in self._makers(self._sources(i)) for i in a.kernels):
             return False  # what the kernel itself reads must be there before its epilogue runs
         return self._no_detour(a.index, self._inputs_of(b) - {a.index}) and self._no_detour(
             b.index, self._inputs_of(a) - {b.index}
@@ -305,12 +303,10 @@ class _Fuser:
     def _merge(self, a, b):
         """b's instructions run before a's."""
         inputs = self._inputs_of(b) - {a.index}
-        for key in b.produced():
-            self.node_of[key] = a
-        for instruction in b.instructions:
-            self._touch(a, instruction)
+        self.node_of.update(dict.fromkeys(b.made, a))
         a.body, a.reductions = b.body + a.body, b.reductions + a.reductions
-        b.body, b.reductions = [], []
+        a.made, a.sources = a.made | b.made, a.sources | b.sources
+        b.body, b.reductions, b.made, b.sources = [], [], set(), set()
         self._grow(a, inputs)
         self.needed |= 1 << a.index
         for i, bits in enumerate(self.ancestors):
@@ -342,10 +338,11 @@ class _Fuser:
             reduced = [position[id(i.outputs[0])] for i in node.reductions]
             if made or reduced:
                 places[node.index] = max(made) if made else min(reduced)
-        missing = {index: len(self._inputs_of(self.nodes[index])) for index in places}
-        readers = {index: [] for index in places}
+        missing, readers = {}, {index: [] for index in places}
         for index in places:
-            for needed in self._inputs_of(self.nodes[index]):
+            inputs = self._inputs_of(self.nodes[index])
+            missing[index] = len(inputs)
+            for needed in inputs:
                 readers[needed].append(index)
         ready = [(place, index) for index, place in places.items() if not missing[index]]
         heapq.heapify(ready)

@@ -66,9 +66,8 @@ class Lowering:
         """ids of tensors that another node, an output or an update reads."""
         needed = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
         for node in nodes:
-            made = node.produced()
             for instruction in self._with_repeated(node.instructions):
-                needed.update(id(t) for t in instruction.inputs if id(t) not in made)
+                needed.update(id(t) for t in instruction.inputs if id(t) not in node.made)
             if node.main is not None and node.main.primitive.n_outputs > 1:
                 needed.update(id(t) for t in node.main.outputs[node.main.primitive.epilogue :])
         return needed
@@ -138,7 +137,6 @@ class Lowering:
         repeated = self.repeated if repeated is None else repeated
         node = Node(0)
         node.body = list(body)
-        made = node.produced()
         stores = [i.outputs[0] for i in body if id(i.outputs[0]) in self.needed]
         try:
             code, operands = build_code(node, [], stores, repeated)
@@ -152,6 +150,7 @@ class Lowering:
                 self.elementwise(body)
                 return
             half = len(body) // 2
+            made = {id(i.outputs[0]) for i in body}
             crossing = {id(t) for i in body[half:] for t in i.inputs} & made
             self.needed |= crossing
             self.elementwise(body[:half], repeated)

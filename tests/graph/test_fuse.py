@@ -128,7 +128,7 @@ def test_a_group_has_a_limited_number_of_tensors(rng):
     nodes, _ = fuse(program)
     assert len(nodes) > 1
     for node in nodes:
-        assert len({id(t) for i in node.instructions for t in i.inputs} - node.produced()) <= MAX_READS
+        assert len({id(t) for i in node.instructions for t in i.inputs} - node.made) <= MAX_READS
     agree(program, [whole(rng, 9) for _ in inputs])
 
 
