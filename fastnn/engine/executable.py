@@ -14,6 +14,8 @@ from fastnn.graph.memory import ARENA, CONSTANTS, COUNTER, Layout
 
 OWN_ARENA = 2**18  # bytes: calls with single batches share a larger arena with all other runs
 
+KERNELS = native.steps()
+
 
 class Rows:
     """Where one input of a program takes its rows from.
@@ -50,10 +52,7 @@ class NativeExecutable:
     def __init__(self, program):
         self.program = program
         self.layout = Layout(Lowering(program))
-        names = {kernel: dims for kernel, (_, dims) in native.steps().items()}
-        self.steps = [
-            Step(s.kernel, s.operands, _in_order(s.kernel, s.sizes, names[s.kernel]), s.code) for s in self.layout.steps
-        ]
+        self.steps = [Step(s.kernel, s.operands, _in_order(s.kernel, s.sizes), s.code) for s in self.layout.steps]
         self.bases = list(self.layout.bases)
         if program.counter is not None and COUNTER not in self.bases:
             self.bases.append(COUNTER)
@@ -242,8 +241,9 @@ def _one_by_one(run, first, count, step, deadline, *args, **kwargs):
     return count
 
 
-def _in_order(kernel, sizes, names):
+def _in_order(kernel, sizes):
     """The sizes of a step as csrc/steps.def lists them."""
+    _, names = KERNELS[kernel]
     if len(sizes) != len(names):
         raise RuntimeError(
             f"{kernel}: fastnn.engine.native was built from other sources than this folder's: its sizes are {names}, "

@@ -12,9 +12,10 @@ STEPS = ("add", "subtract", "multiply")
 
 def fold_channels(program):
     """Fold what follows the convolutions of a program and is read by nothing else, where it pays."""
-    readers = program.readers()
-    follower = {id(t): i for i in program.instructions for t in i.inputs if readers[id(t)] == 1}
-    for instruction in [i for i in program.instructions if i.primitive.name in ("conv2d", "depthwise_conv2d")]:
+    convolutions = [i for i in program.instructions if i.primitive.name in ("conv2d", "depthwise_conv2d")]
+    readers = program.readers() if convolutions else {}
+    follower = {id(t): i for i in program.instructions for t in i.inputs if readers.get(id(t)) == 1}
+    for instruction in convolutions:
         chain = _chain(instruction, follower)
         factors = sum(i.primitive.name == "multiply" for i, _ in chain)
         if len(chain) > 1 and (not factors or instruction.outputs[0].size >= instruction.inputs[1].size):

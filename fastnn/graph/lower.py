@@ -50,37 +50,15 @@ class Lowering:
         fold_channels(program)
         pool_first(program)
         nodes, self.repeated = fuse(program)
-        self.read = self._read_somewhere(nodes)
-        self.needed = self._needed_in_memory(nodes)
+        self.read = {id(t) for t in (*program.outputs, *program.updates.values())}  # or by an instruction
+        self.needed = set(self.read)  # ids of tensors that another node, an output or an update reads
+        for node in nodes:
+            self.read |= node.sources
+            self.needed |= node.sources - node.made
+            if node.main is not None and node.main.primitive.n_outputs > 1:
+                self.needed.update(id(t) for t in node.main.outputs[node.main.primitive.epilogue :])
         for node in nodes:
             self._lower_node(node)
-
-    def _read_somewhere(self, nodes):
-        """ids of tensors that an instruction, an output or an update reads."""
-        read = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
-        for node in nodes:
-            read.update(id(t) for i in self._with_repeated(node.instructions) for t in i.inputs)
-        return read
-
-    def _needed_in_memory(self, nodes):
-        """ids of tensors that another node, an output or an update reads."""
-        needed = {id(t) for t in (*self.program.outputs, *self.program.updates.values())}
-        for node in nodes:
-            for instruction in self._with_repeated(node.instructions):
-                needed.update(id(t) for t in instruction.inputs if id(t) not in node.made)
-            if node.main is not None and node.main.primitive.n_outputs > 1:
-                needed.update(id(t) for t in node.main.outputs[node.main.primitive.epilogue :])
-        return needed
-
-    def _with_repeated(self, instructions):
-        """The instructions, and those that are computed again inside them."""
-        waiting, seen = list(instructions), set()
-        while waiting:
-            instruction = waiting.pop()
-            if id(instruction) not in seen:
-                seen.add(id(instruction))
-                yield instruction
-                waiting += [t.producer for t in instruction.inputs if id(t) in self.repeated and t.producer is not None]
 
     def _lower_node(self, node):
         start = len(self.drafts)

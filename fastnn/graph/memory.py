@@ -47,8 +47,8 @@ class Layout:
     Attributes
     ----------
     steps : list of PlacedStep
-    bases : list of tuple
-        Keys of the memory blocks, in the order of the C program's bases.
+    bases : dict of tuple to int
+        Keys of the memory blocks, and their numbers: they are in the order of the C program's bases.
     arena_bytes : int
     constants : bytes
     """
@@ -56,7 +56,7 @@ class Layout:
     def __init__(self, lowering):
         self.lowering, self.program = lowering, lowering.program
         self.drafts = list(lowering.drafts)
-        self.places, self.constants, self.bases = {}, bytearray(), []
+        self.places, self.constants, self.bases = {}, bytearray(), {}
         self.storages = {}  # by id, as in the keys ("storage", id)
         self.reserved = 0  # bytes at the start of the arena that are never shared
         gather_loose(v for v in self.program.stored() if not isinstance(v, Storage))
@@ -218,9 +218,7 @@ class Layout:
 
     def _operand(self, tensor):
         place = self.place(tensor)
-        if place.base not in self.bases:
-            self.bases.append(place.base)
-        return Operand(self.bases.index(place.base), place.offset, tensor.size * ITEM)
+        return Operand(self.bases.setdefault(place.base, len(self.bases)), place.offset, tensor.size * ITEM)
 
     def place(self, tensor):
         """The place of any tensor."""

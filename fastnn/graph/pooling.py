@@ -10,8 +10,9 @@ to that of the largest x, not to the first of them.
 
 def pool_first(program):
     """Move each max-pool of a program to the front of what commutes with it and is read by nothing else."""
-    readers = program.readers()
-    for instruction in [i for i in program.instructions if i.primitive.name == "max_pool2d"]:
+    pools = [i for i in program.instructions if i.primitive.name == "max_pool2d"]
+    readers = program.readers() if pools else {}
+    for instruction in pools:
         chain = _chain(instruction, readers)
         if chain and not readers[id(instruction.outputs[1])]:
             _move(program, instruction, chain)

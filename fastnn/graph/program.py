@@ -175,7 +175,7 @@ class Tensor(Arithmetic):
     __slots__ = ("data", "dtype", "kind", "mask", "name", "program", "shape")
 
     def __init__(self, program, shape, dtype, kind, data=None, name=""):
-        self.program, self.shape, self.dtype = program, tuple(None if n is None else int(n) for n in shape), dtype
+        self.program, self.shape, self.dtype = program, tuple([None if n is None else int(n) for n in shape]), dtype
         self.kind, self.data, self.name, self.mask = kind, data, name, None
 
     @property
@@ -341,7 +341,9 @@ class Program:
         if array.size > 16:
             return self.tensor_type(self, array.shape, dtype, "constant", array)
         key = (dtype, array.shape, array.tobytes())
-        return self._constants.setdefault(key, self.tensor_type(self, array.shape, dtype, "constant", array))
+        if key not in self._constants:
+            self._constants[key] = self.tensor_type(self, array.shape, dtype, "constant", array)
+        return self._constants[key]
 
     def tensor(self, value):
         """Any operand as a tensor of this program."""
@@ -456,15 +458,17 @@ def _program_of(inputs):
 
 def _adopt(inputs):
     """Python numbers take the dtype of the tensors beside them, as in NumPy."""
+    if not any(isinstance(value, (int, float)) for value in inputs):
+        return inputs
     dtypes = {v.dtype for v in inputs if isinstance(v, Arithmetic)}
     floating = next((d for d in dtypes if d.startswith("float")), None)
-    for value in inputs:
+
+    def adopted(value):
         if floating and isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield np.asarray(value, floating)
-        elif isinstance(value, float):
-            yield np.asarray(value, config.floatx())
-        else:
-            yield value
+            return np.asarray(value, floating)
+        return np.asarray(value, config.floatx()) if isinstance(value, float) else value
+
+    return map(adopted, inputs)
 
 
 def as_array(value):

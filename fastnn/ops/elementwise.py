@@ -86,6 +86,8 @@ def _as_float(result, arrays):
 
 def broadcast_shape(name, *inputs):
     """The shape that NumPy's rules give."""
+    if len(shapes := {t.shape for t in inputs}) == 1:
+        return shapes.pop()
     try:
         return np.broadcast_shapes(*(t.shape for t in inputs))
     except ValueError:
