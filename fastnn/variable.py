@@ -1,5 +1,7 @@
 """Variables: the arrays that training changes, and the storage that keeps many of them side by side."""
 
+import threading
+
 import numpy as np
 
 from fastnn.engine import native
@@ -9,6 +11,7 @@ ALIGNMENT = 64  # bytes: every variable starts on a cache line
 _AGGREGATIONS = ("none", "mean", "sum", "only_first_replica")
 _SYNCHRONIZATIONS = ("auto", "none", "on_write", "on_read")
 MOST_LOOSE = 4  # storages of one kind in a program
+_making = threading.Lock()  # of a storage: another thread may ask for it too
 
 
 class Storage(Arithmetic):
@@ -48,8 +51,7 @@ class Storage(Arithmetic):
 
     def _move(self, variable, offset):
         view = self.flat[offset : offset + variable.size].reshape(variable.shape)
-        view[...] = variable.value
-        variable.place(self, offset, view)
+        variable.move(self, offset, view)
 
 
 def _aligned_zeros(size, dtype):
@@ -69,11 +71,10 @@ def holds_exactly(storage, variables):
 def gather_storage(variables, dtype):
     """The storage that holds exactly these variables in this order, made if there is none yet."""
     variables = list(variables)
-    if variables:
-        storage = variables[0].storage
-        if storage.dtype == dtype and holds_exactly(storage, variables):
-            storage.gathered = True
-            return storage
+    storage = variables[0]._storage if variables else None
+    if storage is not None and storage.dtype == dtype and holds_exactly(storage, variables):
+        storage.gathered = True
+        return storage
     storage = Storage(variables, dtype)
     storage.gathered = True
     storage.adopt()
@@ -81,16 +82,16 @@ def gather_storage(variables, dtype):
 
 
 def gather_loose(variables):
-    """Move the variables that lie in many storages nobody asked for into a few: a program refers to each by number.
+    """Move the variables that lie alone, or in storages nobody asked for, into a few, as a program numbers them all.
 
     Trainable variables stay apart from others, as an optimiser may gather them later and their memory is then freed.
     """
     groups = {}
     for variable in variables:
-        if not variable.storage.gathered:
+        if variable._storage is None or not variable._storage.gathered:
             groups.setdefault((variable.dtype, variable.trainable), {})[variable] = None
     for (dtype, _), group in groups.items():
-        if len({id(variable.storage) for variable in group}) > MOST_LOOSE:
+        if len({id(variable._storage or variable) for variable in group}) > MOST_LOOSE:
             Storage(group, dtype).adopt()
 
 
@@ -100,9 +101,9 @@ class Variable(Arithmetic):
     Parameters
     ----------
     initializer : array-like or callable
-        The first value, or a function ``(shape, dtype)`` that makes it.
+        The first value, or a function ``(shape, dtype)`` that makes it; None for zeros.
     shape : tuple of int, optional
-        Needed with a callable.
+        Needed with a callable and with None.
     dtype : str, optional
         ``floatx()`` unless given.
     trainable : bool
@@ -125,28 +126,41 @@ class Variable(Arithmetic):
         self.dtype = dtype or config.floatx()
         self.trainable, self.name, self.path = bool(trainable), name, name
         self.regularizer = self.constraint = None
+        if shape is None and (initializer is None or callable(initializer)):
+            raise ValueError(f"Variable {name!r}: zeros and a callable initializer need a shape")
         if callable(initializer):
-            if shape is None:
-                raise ValueError(f"Variable {name!r}: a callable initializer needs a shape")
             initializer = initializer(tuple(shape), dtype=self.dtype)
-        first = np.array(initializer, self.dtype)
-        self.shape = first.shape
-        self._value = first
-        self.storage = None
-        storage = Storage([self], self.dtype)
-        storage.adopt()
+        self._value = None if initializer is None else np.array(initializer, self.dtype)
+        self.shape = tuple(map(int, shape)) if initializer is None else self._value.shape
+        self._storage = None  # until someone asks for it or for the numbers, which then stay where they are
 
-    def place(self, storage, offset, view):
-        self.storage, self.offset, self._value = storage, offset, view
+    def _make_storage(self):
+        with _making:
+            if self._storage is None:
+                Storage([self], self.dtype).adopt()
+
+    @property
+    def storage(self):
+        """The block of memory that the variable lies in: one of its own, unless it was gathered."""
+        if self._storage is None:
+            self._make_storage()
+        return self._storage
+
+    def move(self, storage, offset, view):
+        """Lie from now on in a part of a storage."""
+        view[...] = 0 if self._value is None else self._value  # zeros too: threads that touch it first do it slower
+        self.offset, self._value, self._storage = offset, view, storage
 
     @property
     def value(self):
         """The numbers: a NumPy array that the next training step changes.  Copy it to keep it."""
+        if self._storage is None:
+            self._make_storage()
         return self._value
 
     def numpy(self):
         """A copy of the numbers."""
-        return self._value.copy()
+        return self.value.copy()
 
     def assign(self, value):
         """Replace the numbers; inside a traced program, when the program has run."""
@@ -162,7 +176,7 @@ class Variable(Arithmetic):
                 tensor = ops.cast(tensor, self.dtype)
             program.assign(self, tensor)
         else:
-            self._value[...] = value.value if isinstance(value, Arithmetic) else value
+            self.value[...] = value.value if isinstance(value, Arithmetic) else value
         return self
 
     def assign_add(self, value):
@@ -174,16 +188,16 @@ class Variable(Arithmetic):
         return self.assign(self - value)
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(self._value, dtype or self.dtype)
+        return np.array(self.value, dtype or self.dtype)
 
     def __float__(self):
-        return float(self._value)
+        return float(self.value)
 
     def __int__(self):
-        return int(self._value)
+        return int(self.value)
 
     def __repr__(self):
-        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self._value}>"
+        return f"<Variable path={self.path}, shape={self.shape}, dtype={self.dtype}, value={self.value}>"
 
     def __reduce__(self):
         state = {"path": self.path, "regularizer": self.regularizer, "constraint": self.constraint}

@@ -1,4 +1,6 @@
-"""Arguments of variables that are meant for several devices."""
+"""Variables: arguments that are meant for several devices, and the memory that a variable lies in."""
+
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -27,3 +29,32 @@ def test_what_several_devices_would_do_changes_nothing_on_one(aggregation):
 def test_what_one_device_cannot_do_is_refused(wrong):
     with pytest.raises(ValueError, match=f"Variable: {next(iter(wrong))}"):
         fastnn.Variable(1.0, **wrong)
+
+
+def test_numbers_that_someone_holds_stay_where_they_are():
+    variable = fastnn.Variable([1.0, 2.0])
+    held = variable.value
+    assert np.shares_memory(variable.storage.flat, held)
+    variable.assign([3.0, 4.0])
+    assert held.tolist() == [3.0, 4.0]
+
+
+def test_the_array_that_a_variable_begins_with_is_left_alone():
+    first = np.ones(3, np.float32)
+    variable = fastnn.Variable(lambda shape, dtype: first, (3,))
+    first[:] = 2.0
+    variable.assign_add(np.ones(3))
+    assert (first.tolist(), variable.numpy().tolist()) == ([2.0] * 3, [2.0] * 3)
+
+
+def test_threads_that_ask_at_once_are_given_one_storage():
+    variable = fastnn.Variable(np.arange(1e5))
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: variable.storage, range(4)))
+    assert len(set(map(id, found))) == 1
+
+
+def test_zeros_need_a_shape():
+    assert fastnn.Variable(None, (2,)).numpy().tolist() == [0.0, 0.0]
+    with pytest.raises(ValueError, match="Variable 'w': zeros and a callable initializer need a shape"):
+        fastnn.Variable(None, name="w")

@@ -36,7 +36,7 @@ class OptimizerVariables:
     ):  # fmt: skip
         """A new variable of the optimiser; aggregation and layout are accepted for Keras programs."""
         if initializer == "zeros":
-            initializer = ops.zeros
+            initializer = None
         elif not callable(initializer):
             from fastnn import initializers
 
