@@ -34,6 +34,14 @@
 #define GEMM_UNROLL
 #endif
 
+/* The compiler forgets what a pointer was made of.  Else it keeps one for each row of C, and for each vector that is asked
+ * for, in registers that the loop over k needs. */
+#if defined(__GNUC__)
+#define GEMM_FORGET(pointer) __asm__("" : "+r"(pointer))
+#else
+#define GEMM_FORGET(pointer) (void)(pointer)
+#endif
+
 /* The cache foresees neither the rows of a panel of B nor those of a tile of C, unless nothing lies between them.  So the
  * first tile of a panel asks for the row of B that it will read B_AHEAD rows later, and every tile, before sums of C_DEPTH
  * or more products, for its lines of C.  Tiles of one or two rows, or one vector, read too fast for that to pay. */
@@ -51,19 +59,29 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
     for (int i = 0; i < rows; i++) GEMM_UNROLL
     for (int v = 0; v < vectors * FNN_LANES; v += FNN_LINE_FLOATS) FNN_PREFETCH(c + i * c_row + v);
   }
-  GEMM_UNROLL
-  for (int i = 0; i < rows; i++) GEMM_UNROLL
-  for (int v = 0; v < vectors; v++) {
-    const float *from = c + i * c_row + v * FNN_LANES;
-    sum[i][v] = !g->accumulate ? vf_zero() : tail && v == vectors - 1 ? vf_load_first(from, last) : vf_load(from);
+  if (g->accumulate) {
+    const float *from = c;
+    GEMM_FORGET(from);
+    GEMM_UNROLL
+    for (int i = 0; i < rows; i++, from += c_row) GEMM_UNROLL
+    for (int v = 0; v < vectors; v++)
+      sum[i][v] = tail && v == vectors - 1 ? vf_load_first(from + v * FNN_LANES, last) : vf_load(from + v * FNN_LANES);
+  } else {
+    GEMM_UNROLL
+    for (int i = 0; i < rows; i++) GEMM_UNROLL
+    for (int v = 0; v < vectors; v++) sum[i][v] = vf_zero();
   }
   for (ptrdiff_t batch = g->batch; batch > 0; batch--, a += g->a_batch, b += g->b_batch) {
     /* three pointers, eight rows from each: so many strides fit the integer registers */
     const float *al[3] = {a, rows > 8 ? a + 8 * a_row : a, rows > 16 ? a + 16 * a_row : a}, *bl = b;
     for (ptrdiff_t l = 0; l < k; l++, al[0] += a_col, al[1] += a_col, al[2] += a_col, bl += b_row) {
       vf row[8];
-      GEMM_UNROLL
-      for (int v = 0; asks && v < vectors * FNN_LANES; v += FNN_LINE_FLOATS) FNN_PREFETCH_FAR(bl + ahead + v);
+      if (asks) {
+        const float *next = bl + ahead;
+        GEMM_FORGET(next);
+        GEMM_UNROLL
+        for (int v = 0; v < vectors * FNN_LANES; v += FNN_LINE_FLOATS) FNN_PREFETCH_FAR(next + v);
+      }
       GEMM_UNROLL
       for (int v = 0; v < vectors; v++)
         row[v] = tail && v == vectors - 1 ? vf_load_first(bl + v * FNN_LANES, last) : vf_load(bl + v * FNN_LANES);
@@ -75,14 +93,14 @@ FNN_INLINE void gemm_tile(const fnn_gemm *g, const float *a, const float *b, flo
       }
     }
   }
+  GEMM_FORGET(c);
   GEMM_UNROLL
-  for (int i = 0; i < rows; i++) GEMM_UNROLL
+  for (int i = 0; i < rows; i++, c += c_row) GEMM_UNROLL
   for (int v = 0; v < vectors; v++) {
-    float *to = c + i * c_row + v * FNN_LANES;
     if (tail && v == vectors - 1)
-      vf_store_first(to, sum[i][v], last);
+      vf_store_first(c + v * FNN_LANES, sum[i][v], last);
     else
-      vf_store(to, sum[i][v]);
+      vf_store(c + v * FNN_LANES, sum[i][v]);
   }
 }
 
