@@ -26,7 +26,7 @@ enum {
   COLUMN_UNIT = 32,    /* and whole vectors on all */
   CHUNK_ROWS = 96,     /* a chunk has at least so many rows, or a panel of B is loaded for too few sums, */
   CHUNK_COLUMNS = 64,  /* at least so many columns, for the same reason with A; twice both where A is copied too, */
-  CHUNK_WORK = 20000,  /* takes at least so many nanoseconds, */
+  CHUNK_WORK = 15000,  /* takes at least so many nanoseconds, */
   CHUNK_LONG = 200000, /* unless it takes so many and there are */
   FEW_CHUNKS = 4,      /* fewer than these: rather copy A once more than keep a thread waiting; */
   MAX_CHUNKS = 32      /* and no more than so many are made of one matrix: 8 threads find enough */
