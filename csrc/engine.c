@@ -44,16 +44,17 @@ typedef struct {
   fnn_run *run;
   ptrdiff_t scratch; /* bytes for each worker */
   int threads;
-  int share_feeds;
+  int share_feeds, feeds_ahead;
   /* of the worker that goes on alone */
   ptrdiff_t t, place; /* the iteration, and the step, or FEEDS, that comes next */
+  ptrdiff_t fed;      /* the iteration whose rows were copied during the one before, or -1 */
   double opened;      /* profile: when the last shared phase was */
   /* of all */
   phase phases[2];                             /* the open one, by the parity of its number, and the one before */
   _Alignas(FNN_CACHE_LINE) atomic_uint number; /* of the open phase */
   atomic_int closed;                           /* the run is over */
   _Alignas(FNN_CACHE_LINE) atomic_ptrdiff_t finished; /* units of the open phase */
-  atomic_int failed;
+  atomic_int failed, fed_wrong;
   member members[FNN_MAX_THREADS];
 } walk;
 
@@ -149,11 +150,25 @@ static ptrdiff_t feed_units(const fnn_run *run) {
   return units;
 }
 
+/* The feed that a unit belongs to, and in *chunk which of its chunks that is. */
+static ptrdiff_t feed_of(const fnn_run *run, ptrdiff_t unit, ptrdiff_t *chunk) {
+  ptrdiff_t i = 0;
+  for (*chunk = unit; *chunk >= fnn_feed_chunks(&run->feed[i]); i++) *chunk -= fnn_feed_chunks(&run->feed[i]);
+  return i;
+}
+
 static void run_feed_unit(walker *w, ptrdiff_t unit) {
-  const fnn_feed *feed = w->walk->run->feed;
-  ptrdiff_t i = 0, chunk = unit;
-  while (chunk >= fnn_feed_chunks(&feed[i])) chunk -= fnn_feed_chunks(&feed[i++]);
+  ptrdiff_t chunk, i = feed_of(w->walk->run, unit, &chunk);
   run_feed_chunk(w, i, chunk, unit);
+}
+
+/* Of the next iteration, which meets again what is wrong with a row. */
+static void run_feed_unit_ahead(walker *w, ptrdiff_t unit, ptrdiff_t t) {
+  int64_t wrong;
+  ptrdiff_t chunk, i = feed_of(w->walk->run, unit, &chunk);
+  if (fnn_feed_run(&w->walk->run->feed[i], t, chunk, &wrong) != FNN_OK) {
+    atomic_store_explicit(&w->walk->fed_wrong, 1, memory_order_relaxed);
+  }
 }
 
 static void run_step_unit(walker *w, ptrdiff_t begin, ptrdiff_t unit) {
@@ -197,6 +212,7 @@ static int run_feeds(walker *w) {
   enter_iteration(w, k->t);
   if (run->iteration_slot != NULL) *run->iteration_slot = (float)(run->iteration + (k->t - run->first));
   k->place = run->step_begin;
+  if (k->fed == k->t && !atomic_load_explicit(&k->fed_wrong, memory_order_relaxed)) return 0;
   if (k->share_feeds) {
     open_phase(k, FEEDS, feed_units(run));
     return 1;
@@ -213,6 +229,11 @@ static int run_phase(walker *w) {
   k->place = end;
   if (k->threads > 1 && k->program->step[begin].shared) {
     open_phase(k, begin, phase_units(k, begin, end));
+    return 1;
+  }
+  if (k->feeds_ahead && k->fed <= k->t && run->done + 1 < run->count) {
+    k->fed = k->t + 1;
+    open_phase(k, begin, 1 + feed_units(run));
     return 1;
   }
   double start = run->profile != NULL ? fnn_clock() : 0.0;
@@ -266,8 +287,12 @@ static void run_unit(walker *w, const phase *p, ptrdiff_t unit) {
   enter_iteration(w, atomic_load_explicit(&p->t, memory_order_relaxed));
   if (begin == FEEDS) {
     run_feed_unit(w, unit);
-  } else {
+  } else if (k->program->step[begin].shared) {
     run_step_unit(w, begin, unit);
+  } else if (unit == 0) {
+    run_alone(w, begin, phase_end(k, begin), 0);
+  } else {
+    run_feed_unit_ahead(w, unit - 1, w->t + 1);
   }
   if (atomic_fetch_add_explicit(&k->finished, 1, memory_order_acq_rel) + 1 < units) return;
   if (begin != FEEDS && k->run->profile != NULL) k->run->profile[begin] += fnn_clock() - k->opened;
@@ -305,6 +330,9 @@ static void work(void *context, int index) {
 /* A team is worth calling together when it has this many times the work of the smallest step that is shared. */
 enum { TEAM_WORTH = 3 };
 
+/* Nanoseconds: rows that take so long are copied by others while one worker runs small steps of the iteration before. */
+enum { AHEAD_ABOVE = 2000 };
+
 /* As many threads as have something to do in the widest phase, or one. */
 static int useful_threads(const walk *k) {
   const fnn_run *run = k->run;
@@ -334,6 +362,7 @@ static int report(walk *k) {
 }
 
 static void prepare_walk(walk *k, const fnn_program *program, fnn_run *run) {
+  double work = 0.0;
   memset(k, 0, offsetof(walk, members));
   k->program = program;
   k->run = run;
@@ -342,10 +371,13 @@ static void prepare_walk(walk *k, const fnn_program *program, fnn_run *run) {
   k->place = FEEDS;
   k->threads = useful_threads(k);
   memset(k->members, 0, (size_t)k->threads * sizeof k->members[0]);
+  k->fed = -1;
   for (int32_t i = 0; i < run->n_feeds; i++) {
     k->share_feeds |= k->threads > 1 && fnn_feed_work(&run->feed[i]) >= program->share_above;
   }
   k->share_feeds &= feed_units(run) > 0; /* a phase without units would never end */
+  for (int32_t i = 0; i < run->n_feeds; i++) work += fnn_feed_work(&run->feed[i]);
+  k->feeds_ahead = k->threads > 1 && run->profile == NULL && work >= AHEAD_ABOVE;
 }
 
 int fnn_program_run(const fnn_program *program, fnn_run *run) {

@@ -4,6 +4,9 @@
 
 #include <string.h>
 
+#include "cache.h"
+#include "step.h"
+
 enum { CHUNK_ELEMENTS = 16384 };
 
 static ptrdiff_t item_size(int32_t dtype) {
@@ -23,7 +26,12 @@ static int same_type(const fnn_feed *feed) { return feed->integer ? feed->dtype 
 
 static int in_place(const fnn_feed *feed) { return feed->index == NULL && same_type(feed); }
 
-ptrdiff_t fnn_feed_staging(const fnn_feed *feed) { return in_place(feed) ? 0 : feed->batch * feed->row * 4; }
+static ptrdiff_t batch_bytes(const fnn_feed *feed) {
+  const ptrdiff_t lines = fnn_ceil_div(feed->batch * feed->row * 4, FNN_CACHE_LINE);
+  return in_place(feed) ? 0 : lines * FNN_CACHE_LINE;
+}
+
+ptrdiff_t fnn_feed_staging(const fnn_feed *feed) { return 2 * batch_bytes(feed); }
 
 static ptrdiff_t chunk_rows(const fnn_feed *feed) {
   return feed->row < CHUNK_ELEMENTS ? CHUNK_ELEMENTS / (feed->row > 0 ? feed->row : 1) : 1;
@@ -39,7 +47,7 @@ double fnn_feed_work(const fnn_feed *feed) {
 }
 
 char *fnn_feed_base(const fnn_feed *feed, ptrdiff_t t) {
-  if (!in_place(feed)) return feed->staging;
+  if (!in_place(feed)) return feed->staging + t % 2 * batch_bytes(feed);
   return (char *)feed->data + t * feed->batch * feed->row * 4; /* only read: the binding sees to it */
 }
 
@@ -91,10 +99,11 @@ static void to_integers(int32_t dtype, const void *source, void *target, ptrdiff
 int fnn_feed_run(const fnn_feed *feed, ptrdiff_t t, ptrdiff_t chunk, int64_t *wrong) {
   void (*convert)(int32_t, const void *, void *, ptrdiff_t) = feed->integer ? to_integers : to_floats;
   ptrdiff_t source_bytes = feed->row * item_size(feed->dtype), target_bytes = feed->row * 4;
+  char *staging = fnn_feed_base(feed, t);
   ptrdiff_t begin = chunk * chunk_rows(feed), end = begin + chunk_rows(feed), first = t * feed->batch;
   if (end > feed->batch) end = feed->batch;
   if (feed->index == NULL) {
-    convert(feed->dtype, feed->data + (first + begin) * source_bytes, feed->staging + begin * target_bytes,
+    convert(feed->dtype, feed->data + (first + begin) * source_bytes, staging + begin * target_bytes,
             (end - begin) * feed->row);
     return FNN_OK;
   }
@@ -104,7 +113,7 @@ int fnn_feed_run(const fnn_feed *feed, ptrdiff_t t, ptrdiff_t chunk, int64_t *wr
       *wrong = row;
       return FNN_EINDEX;
     }
-    convert(feed->dtype, feed->data + row * source_bytes, feed->staging + i * target_bytes, feed->row);
+    convert(feed->dtype, feed->data + row * source_bytes, staging + i * target_bytes, feed->row);
   }
   return FNN_OK;
 }

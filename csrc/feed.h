@@ -10,7 +10,7 @@ ptrdiff_t fnn_feed_chunks(const fnn_feed *feed);
 /* Rough cost of that copy on one thread, in nanoseconds. */
 double fnn_feed_work(const fnn_feed *feed);
 
-/* Where the program finds the rows of iteration t. */
+/* Where the program finds the rows of iteration t: not where those of the iterations before and behind it are. */
 char *fnn_feed_base(const fnn_feed *feed, ptrdiff_t t);
 
 /* Gathers and converts the rows of one chunk of iteration t.  Returns FNN_OK, or FNN_EINDEX and the index in *wrong. */

@@ -175,7 +175,7 @@ typedef struct fnn_feed {
   char *staging;        /* fnn_feed_staging bytes */
 } fnn_feed;
 
-ptrdiff_t fnn_feed_staging(const fnn_feed *feed); /* batch*row*4 when rows must be gathered or converted, else 0 */
+ptrdiff_t fnn_feed_staging(const fnn_feed *feed); /* two batches when rows must be gathered or converted, else 0 */
 
 /* A program output written straight into the user's array: base[base] = data + t*stride at iteration t. */
 typedef struct fnn_drain {

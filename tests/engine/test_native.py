@@ -49,6 +49,18 @@ def program_of_one_feed(batch, row):
     return NativeProgram([move(floats(0, 0, size), floats(1, 0, size))], 2, SHARED)
 
 
+def counting_program(batch, row):
+    """A small step first, which adds 1 to base 2; then base 0 (fed) is copied to base 1 (drained)."""
+    size, numbers = batch * row, floats(2, 0, 8)
+    code = Code(
+        8, (View(0, "contiguous"),),
+        (Instruction("load", 0, 0), Instruction("constant", 1, value=1.0), Instruction("add", 0, 0, 1),
+         Instruction("store", 0, 0)),
+    )  # fmt: skip
+    steps = [Step("elementwise", (numbers,), (8,), code), move(floats(0, 0, size), floats(1, 0, size))]
+    return NativeProgram(steps, 3, SHARED)
+
+
 # ---- feeds and drains --------------------------------------------------------------------------------------
 
 DTYPES = ["f4", "f8", "u1", "i1", "i2", "u2", "i4", "u4", "i8", "?"]
@@ -114,6 +126,36 @@ def _seconds(function):
     start = time.perf_counter()
     function()
     return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("threads", THREADS)
+def test_rows_are_copied_while_small_steps_run(threads, first):
+    rng = np.random.default_rng(1)
+    x = rng.integers(0, 100, (70, 3000)).astype("u1")
+    index = rng.permutation(70).astype(np.int64)
+    out, numbers = np.full((70, 3000), 7, np.float32), np.zeros(8, np.float32)
+    program = counting_program(10, 3000)
+    feeds, drains = [Feed(0, x, False, index, 10)], [Drain(1, out, 10 * 3000 * 4)]
+    assert program.run([None, None, numbers], feeds, drains, first=first, count=6, threads=threads) == 6
+    done = slice(10 * first, 10 * (first + 6))
+    np.testing.assert_array_equal(out[done], x[index[done]])
+    assert (numbers == 6).all()
+
+
+@pytest.mark.parametrize("threads", THREADS)
+def test_a_wrong_row_index_stops_before_its_own_iteration(threads):
+    x, index = np.zeros((40, 3000), np.float32), np.arange(40)
+    index[25] = 40
+    out, numbers = np.full((40, 3000), 7, np.float32), np.zeros(8, np.float32)
+    with pytest.raises(RowIndexError) as error:
+        counting_program(10, 3000).run(
+            [None, None, numbers], [Feed(0, x, False, index, 10)], [Drain(1, out, 120000)], count=4, threads=threads
+        )
+    assert (error.value.value, error.value.done) == (40, 2)
+    assert not out[:20].any()
+    assert (out[20:] == 7).all()
+    assert (numbers == 2).all()
 
 
 @pytest.mark.parametrize("wrong", [-1, 6, 2**62])
