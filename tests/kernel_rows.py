@@ -84,6 +84,11 @@ def bias_relu(x, w, b):
     return ops.relu(x @ w + b)
 
 
+def trained(w, x):
+    """A product with a matrix that changes in the same program, and its gradient."""
+    return w - ops.transpose(x) @ ops.relu(x @ w) * 0.001
+
+
 def adam(w, m, v, g):
     m = m + (g - m) * 0.1
     v = v + (g * g - v) * 0.001
@@ -201,6 +206,7 @@ CASES = [
     *recurrent_cases(simple_rnn, 1, 64, 100, 32, 64),
     Case("elementwise, ten operations 1e6", chain, ((1000, 1000),) * 3),
     Case("matmul, bias, relu 128x784 784x512", bias_relu, ((128, 784), (784, 512), (512,))),
+    Case("matmul with a trained matrix 32x784 784x128", trained, ((784, 128), (32, 784)), in_place=True),
     Case("Adam update 1e5", adam, ((100_000,),) * 4, in_place=True),
     Case("Adam update 1e6", adam, ((1_000_000,),) * 4, in_place=True),
     Case("sum over all 1e6", ops.sum, ((1000, 1000),)),

@@ -78,6 +78,13 @@ class Lowering:
         """Whether the numbers of an output are wanted: a kernel with several may leave out the others."""
         return id(tensor) in self.read
 
+    def is_updated(self, tensor):
+        """Whether it is a variable that the program gives a new value."""
+        updates = self.program.updates
+        return tensor.kind == "variable" and (
+            tensor.data in updates or getattr(tensor.data, "storage", None) in updates
+        )
+
     def temporary(self, shape, dtype="float32"):
         """A tensor that exists only between two steps."""
         return Tensor(self.program, shape, dtype, "result")
@@ -98,14 +105,19 @@ class Lowering:
             code, operands = build_code(self.node, [*reads, *writes], stores, self.repeated)
         except TooManyRegistersError:
             self.drafts.append(Draft(kernel, reads, writes, sizes))
-            self.needed.add(id(raw))
-            self.elementwise(body)
+            self.epilogue_of(raw)
             return
         if id(raw) not in self.needed:  # the product itself is not wanted: it is made where the first result goes
             self.same_memory[id(raw)] = stores[0]
         extra = [t for t in operands[len(reads) + len(writes) :] if all(t is not s for s in stores)]
         written = [t for t in (raw, *stores, *others) if not (t is raw and id(raw) in self.same_memory)]
         self.drafts.append(Draft(kernel, (*reads, *extra), written, sizes, code, operands))
+
+    def epilogue_of(self, y):
+        """The node's epilogue, if it has one, as a pass of its own over the y that the last step has made."""
+        if self.node.body:
+            self.needed.add(id(y))
+            self.elementwise(self.node.body)
 
     def elementwise(self, body, repeated=None):
         """One pass over memory for a chain of elementwise instructions, cut in two where registers run out.

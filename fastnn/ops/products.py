@@ -9,6 +9,9 @@ from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops.elementwise import cast
 from fastnn.ops.primitive import Primitive
 
+SUM = 0  # op of the step `reduce`
+LONG, CACHED, SHARED = 8, 2**17, 2**21  # see `_in_halves`: rows, elements of the kernel, products
+
 
 class MatMul(Primitive):
     """c[b] = a[b] . b[b], each possibly transposed; a (..., m, k), b (..., k, n) with equal leading axes."""
@@ -41,7 +44,19 @@ class MatMul(Primitive):
         m, n = c.shape[-2:]
         k = a.shape[-2] if transpose_a else a.shape[-1]
         sizes = matmul_sizes(m, n, k, math.prod(c.shape[:-2]), transpose_a, transpose_b)
-        lowering.step("matmul", (a, b), (c,), sizes, instruction)
+        if not transpose_a and not transpose_b and lowering.is_updated(b) and _in_halves(sizes):
+            self._lower_in_halves(lowering, instruction, sizes)
+        else:
+            lowering.step("matmul", (a, b), (c,), sizes, instruction)
+
+    def _lower_in_halves(self, lowering, instruction, sizes):
+        (c,), half = instruction.outputs, sizes["k"] // 2
+        halves = lowering.temporary((2, *c.shape[-2:]))
+        own = {"batch": 2, "k": half, "a_batch": half, "b_batch": half * sizes["n"]}
+        lowering.step("matmul", instruction.inputs, (halves,), sizes | own)
+        total = {"op": SUM, "outer": 1, "length": 2, "inner": c.size, "segment": 2}
+        lowering.step("reduce", (halves,), (c,), total)
+        lowering.epilogue_of(c)
 
     def flops(self, instruction):
         a, c = instruction.inputs[0], instruction.outputs[0]
@@ -56,6 +71,18 @@ def matmul_sizes(m, n, k, batch=1, transpose_a=False, transpose_b=False):
         "a_row": 1 if transpose_a else k, "a_col": m if transpose_a else 1, "a_batch": m * k, "b_batch": k * n,
         "b_transposed": int(transpose_b),
     }  # fmt: skip
+
+
+def _in_halves(sizes):
+    """Whether the sums of a product with a trained kernel are made in two halves.
+
+    Then each of two threads reads only rows of the kernel that it also updates, and finds them in its own cache with
+    what the optimiser keeps of them.  That is worth storing the halves if they are small, the kernel fits, and it is
+    more than the rows, of which each thread may find another half in its cache.
+    """
+    m, n, k = sizes["m"], sizes["n"], sizes["k"]
+    small = k >= LONG * m and m <= n and k * n <= CACHED
+    return sizes["batch"] == 1 and k % 2 == 0 and small and m * n * k >= SHARED
 
 
 def as_floats(x):

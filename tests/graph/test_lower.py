@@ -7,6 +7,7 @@ import pytest
 from fastnn import ops
 from fastnn.graph.lower import MAX_RANK, Lowering
 from fastnn.graph.program import Program
+from fastnn.variable import Variable
 
 
 def kernels(function, *shapes):
@@ -65,3 +66,24 @@ def test_transposed_products():
         return ops.matmul(ops.transpose(x), w), ops.matmul(x, ops.transpose(w))
 
     assert sorted(kernels(function, (5, 5), (5, 5))) == ["copy", "copy", "matmul", "matmul"]
+
+
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_sums_with_a_trained_matrix_are_made_in_halves(n_threads):
+    rng = np.random.default_rng(3)
+    x, b = (rng.integers(-4, 5, s).astype(np.float32) for s in ((32, 784), (128,)))
+    w = Variable(rng.integers(-4, 5, (784, 128)).astype(np.float32))
+    expected = np.maximum(x @ w.value + b, 0)
+    with Program() as program:
+        program.outputs = [ops.relu(program.input(x.shape) @ program.variable(w) + b)]
+        w.assign(w * 2.0)
+    executable = programs.shared(program)
+    programs.check_plan(executable.layout)
+    assert [d.kernel for d in executable.layout.drafts] == ["matmul", "reduce", "elementwise", "elementwise"]
+    (y,) = programs.run_native(executable, [[x]], n_threads)
+    np.testing.assert_array_equal(y[0], expected)
+
+
+def test_other_products_are_made_at_once():
+    shapes = (32, 784), (784, 128)
+    assert kernels(lambda x, w: ops.relu(x @ w), *shapes) == ["matmul"]  # of a matrix that stays as it is
