@@ -45,6 +45,7 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compare, and stop the model when the patience is over."""
+        self.settle_mode()  # of a metric that there is not, "auto" says nothing
         current = self._value(logs)
         if current is None or epoch < self.start_from_epoch:
             return

@@ -95,6 +95,7 @@ class ModelCheckpoint(MonitorCallback):
         if not self.save_best_only:
             self._say(epoch, f"saving the model to {path}")
             return True
+        self.settle_mode()
         if current is None or np.ndim(current) > 0:
             warnings.warn(
                 f"ModelCheckpoint: the metrics have no number {self.monitor!r}, so the model is saved, be it "

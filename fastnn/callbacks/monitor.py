@@ -28,10 +28,14 @@ class MonitorCallback(Callback):
         self.monitor, self.mode, self.best, self.min_delta = monitor, mode, baseline, abs(min_delta)
         self.monitor_op = None  # operator.lt or operator.gt, once the metrics are known
 
-    def is_improvement(self, value, reference):
-        """True if the value is better than the reference by more than min_delta; None is the worst."""
+    def settle_mode(self):
+        """Find out what is better, as soon as the metrics are known; an error if "auto" does not say it."""
         if self.monitor_op is None:
             self.monitor_op = operator.lt if self._mode() == "min" else operator.gt
+
+    def is_improvement(self, value, reference):
+        """True if the value is better than the reference by more than min_delta; None is the worst."""
+        self.settle_mode()
         if reference is None:
             return True
         margin = self.min_delta if self.monitor_op is operator.gt else -self.min_delta

@@ -54,6 +54,7 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Compare, and lower the rate when the patience is over; the rate joins the logs."""
+        self.settle_mode()
         logs = {} if logs is None else logs
         logs.update(rates_for_logs(self.model.optimizer))
         current = logs.get(self.monitor)

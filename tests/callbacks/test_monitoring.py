@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 
+import fastnn
 from fastnn.callbacks import EarlyStopping, LambdaCallback, ReduceLROnPlateau
 
 
@@ -122,3 +123,22 @@ def test_reduce_lr_speaks_and_refuses(model, losses, capsys):
         ReduceLROnPlateau(epsilon=1)
     with pytest.warns(UserWarning, match="'val_loss' is not among"):
         model.fit([ReduceLROnPlateau()], {"loss": 1.0})
+
+
+@pytest.mark.parametrize("callback", ["EarlyStopping", "ReduceLROnPlateau", "ModelCheckpoint"])
+@pytest.mark.parametrize("mode", ["auto", "min"])
+def test_a_metric_that_there_is_not(callback, mode, tmp_path):
+    """As in Keras: an error where the mode follows from the metric, else a warning after each epoch."""
+    arguments = {"monitor": "nope", "mode": mode}
+    if callback == "ModelCheckpoint":
+        arguments |= {"filepath": tmp_path / "best.keras", "save_best_only": True}
+    watching = getattr(fastnn.callbacks, callback)(**arguments)
+    model = fastnn.Sequential([fastnn.Input((2,)), fastnn.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((4, 2), np.float32), np.ones(4, np.float32)
+    if mode == "auto":
+        with pytest.raises(ValueError, match=f"{callback}: it is not known whether more or less of 'nope' is better"):
+            model.fit(x, y, epochs=2, verbose=0, callbacks=[watching])
+        return
+    with pytest.warns(UserWarning, match="'nope'"):
+        assert len(model.fit(x, y, epochs=2, verbose=0, callbacks=[watching]).history["loss"]) == 2
