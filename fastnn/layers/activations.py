@@ -30,8 +30,8 @@ class ReLU(Layer):
         if self.threshold == 0 and self.negative_slope == 0:
             y = ops.relu(inputs)
         else:
-            below = self.negative_slope * (inputs - self.threshold)
-            y = ops.where(inputs >= self.threshold if self.threshold else inputs > 0, inputs, below)
+            below = self.negative_slope * (inputs - self.threshold) if self.negative_slope else 0.0
+            y = ops.where(inputs > self.threshold, inputs, below)
         return y if self.max_value is None else ops.minimum(y, float(self.max_value))
 
     def get_config(self):

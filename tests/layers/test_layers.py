@@ -141,3 +141,13 @@ def test_every_layer_has_a_case():
     exported = [getattr(fastnn.layers, name) for name in fastnn.layers.__all__]
     exported = {v.__name__ for v in exported if inspect.isclass(v) and issubclass(v, fastnn.layers.Layer)}
     assert exported - used <= {"Layer", "Lambda"}
+
+
+def test_relu_with_a_threshold_gives_keras_zeros():
+    """0.0 up to the threshold and for NaN, not -0.0; numbers from Keras."""
+    x = np.array([-np.inf, -1.0, -0.0, 0.0, 1.0, 1.5, 3.0, np.nan], np.float32)
+    y = fastnn.layers.ReLU(threshold=1.0)(x)
+    np.testing.assert_array_equal(y, np.array([0, 0, 0, 0, 0, 1.5, 3, 0], np.float32))
+    assert not np.signbit(y).any()
+    capped = fastnn.layers.ReLU(max_value=2.0, negative_slope=0.5, threshold=1.0)(x[1:-1])
+    np.testing.assert_array_equal(capped, np.array([-1, -0.5, -0.5, 0, 1.5, 2], np.float32))
