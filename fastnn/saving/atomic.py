@@ -34,11 +34,13 @@ def write(path, pieces):
     folder, name = os.path.split(path)
     try:
         mode = _mode_of_old(path)
-        _remove_stale(folder, name)
+        for stale in temporaries(folder, name):
+            with contextlib.suppress(OSError):
+                _remove_unlocked(stale)
         handle = None
         try:  # Ctrl-C may come at once
             while handle is None:
-                temporary = os.path.join(folder, f".{name[:150]}.{os.urandom(8).hex()}.fastnn-tmp")
+                temporary = temporary_for(folder, name)
                 handle = _create(temporary)
             if mode is not None and hasattr(os, "fchmod"):
                 os.fchmod(handle, mode)
@@ -92,13 +94,15 @@ def _create(path):
     return None
 
 
-def _remove_stale(folder, name):
-    """Remove what killed runs left: temporary files of this name that nobody has locked."""
+def temporary_for(folder, name):
+    """A new path for what will get a name in a folder."""
+    return os.path.join(folder, f".{name[:150]}.{os.urandom(8).hex()}.fastnn-tmp")
+
+
+def temporaries(folder, name):
+    """Such paths that exist: those that nobody has locked are what killed runs left."""
     pattern = re.compile(re.escape(f".{name[:150]}.") + r"[0-9a-f]{16}\.fastnn-tmp")
-    for entry in os.listdir(folder):
-        if pattern.fullmatch(entry):
-            with contextlib.suppress(OSError):
-                _remove_unlocked(os.path.join(folder, entry))
+    return [os.path.join(folder, entry) for entry in os.listdir(folder) if pattern.fullmatch(entry)]
 
 
 def _remove_unlocked(path):

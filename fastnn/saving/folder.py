@@ -9,6 +9,11 @@ from fastnn.saving import atomic
 from fastnn.saving.archive import CAPS
 from fastnn.saving.errors import ModelFormatError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _ASSETS = "assets"  # a folder that Keras makes, and leaves empty for all models that we have
 _EXCHANGE, _HERE = 2, -100  # of renameat2(2)
 
@@ -16,9 +21,9 @@ _EXCHANGE, _HERE = 2, -100  # of renameat2(2)
 def write(path, members):
     """Put a folder in place at once.
 
-    The files go to a temporary folder beside it, which then changes places with the old one.  Where the system cannot
-    do that in one step (it is not Linux), a program that is killed between two renamings leaves the old folder whole,
-    under a name that begins with a dot and ends in ``.fastnn-old``.
+    The files go to a temporary folder beside it, which then changes places with the old one; what killed runs left of
+    such folders is removed.  Where the system cannot do that in one step (it is not Linux), a program that is killed
+    between two renamings leaves the old folder whole, under a name that begins with a dot and ends in ``.fastnn-old``.
 
     Parameters
     ----------
@@ -34,8 +39,10 @@ def write(path, members):
     path = os.path.realpath(os.fspath(path))
     _check_old(path)
     parent, name = os.path.split(path)
-    temporary = os.path.join(parent, f".{name[:150]}.{os.urandom(8).hex()}.fastnn-tmp")
-    os.mkdir(temporary)
+    for stale in atomic.temporaries(parent, name):
+        with contextlib.suppress(OSError):
+            _remove_unlocked(stale)
+    temporary, lock = _make_locked(parent, name)
     try:
         for member, data in members.items():
             with open(os.path.join(temporary, member), "xb") as file:
@@ -47,9 +54,40 @@ def write(path, members):
     except BaseException:
         _remove(temporary)
         raise
+    finally:
+        if lock is not None:
+            os.close(lock)
     atomic.sync_folder(parent)
     if old is not None:
         _remove(old)
+
+
+def _make_locked(parent, name):
+    """(a new temporary folder, a handle of it that locks it for as long as it is open, or None without locks)."""
+    while True:
+        path = atomic.temporary_for(parent, name)
+        os.mkdir(path)
+        if fcntl is None:
+            return path, None
+        with contextlib.suppress(FileNotFoundError):  # another process took it for a stale one before it was locked
+            handle = os.open(path, os.O_RDONLY)
+            with contextlib.suppress(OSError):  # file systems without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            if os.path.isdir(path):
+                return path, handle
+            os.close(handle)
+
+
+def _remove_unlocked(path):
+    """Remove a temporary folder that no process is writing; without locks that is not known, and it stays."""
+    if fcntl is None:
+        return
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(path)
+    finally:
+        os.close(handle)
 
 
 def _check_old(path):

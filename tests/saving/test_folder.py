@@ -1,6 +1,9 @@
 """Models as folders: whole, old or new, and nothing else in them."""
 
 import os
+import signal
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -139,3 +142,43 @@ def test_sizes_are_limited_as_in_archives(saved):
     (path / "metadata.json").write_bytes(b" " * (1 << 17))
     with pytest.raises(ModelFormatError, match=r"131072 bytes; at most 65536"):
         load_model(path)
+
+
+def temporaries(path):
+    return [entry for entry in os.listdir(path) if entry.endswith(".fastnn-tmp")]
+
+
+@pytest.mark.skipif(folder.fcntl is None, reason="no locks")
+def test_stale_folders_of_killed_runs_are_removed(saved):
+    made, path = saved
+    program = (
+        "import sys, os, signal; from fastnn.saving import folder\n"
+        "folder.os.fsync = lambda handle: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "folder.write(sys.argv[1], {'config.json': b'half', 'metadata.json': b''})\n"
+    )
+    for _ in range(2):
+        assert subprocess.run([sys.executable, "-c", program, str(path)]).returncode == -signal.SIGKILL
+        assert len(temporaries(path.parent)) == 1
+    others = [".other.0123456789abcdef.fastnn-tmp", ".net.backup.fastnn-tmp", ".net.0123456789abcdef.fastnn-tmp"]
+    for name in others:
+        (path.parent / name).mkdir()
+    (path.parent / others[-1] / "notes").write_text("not ours")
+    same(load_model(path), made)
+    made.save(path, zipped=False)
+    assert set(os.listdir(path.parent)) == {"net", *others}
+
+
+def test_a_running_save_is_not_stale(saved, monkeypatch):
+    _, path = saved
+    second, third, fsync = model(1), model(2), os.fsync
+
+    def slow(handle):
+        monkeypatch.setattr(folder.os, "fsync", fsync)
+        second.save(path, zipped=False)
+        same(load_model(path), second)
+        fsync(handle)
+
+    monkeypatch.setattr(folder.os, "fsync", slow)
+    third.save(path, zipped=False)
+    same(load_model(path), third)
+    assert os.listdir(path.parent) == ["net"]
