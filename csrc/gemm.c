@@ -29,6 +29,7 @@ enum {
   CHUNK_WORK = 15000,  /* takes at least so many nanoseconds, */
   CHUNK_LONG = 200000, /* unless it takes so many and there are */
   FEW_CHUNKS = 4,      /* fewer than these: rather copy A once more than keep a thread waiting; */
+  CHUNK_ALONE = 60000, /* if it is the only one, rather load B twice than take so long: */
   MAX_CHUNKS = 32      /* and no more than so many are made of one matrix: 8 threads find enough */
 };
 
@@ -144,6 +145,8 @@ static matmul_cut cut_matmul(const fnn_step *step) {
       cut.columns = fnn_ceil_div(cut.columns, 2 * COLUMN_UNIT) * COLUMN_UNIT;
     else if (rows)
       cut.rows = fnn_ceil_div(cut.rows, 2 * TILE_ROWS) * TILE_ROWS;
+    else if (chunks == 1 && d->batch == 1 && work >= CHUNK_ALONE && cut.rows >= 2 * PACKED_ROWS)
+      cut.rows = fnn_ceil_div(cut.rows, 2);
     else
       break;
   }
