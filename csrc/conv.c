@@ -221,7 +221,7 @@ static void conv_rows(const fnn_conv *v, ptrdiff_t begin, ptrdiff_t end, float *
 /* ---- sizes ---------------------------------------------------------------------------------------------------- */
 
 _Static_assert(sizeof(fnn_conv2d_dims) == sizeof(fnn_conv2d_input_gradient_dims) &&
-                   sizeof(fnn_conv2d_dims) == offsetof(fnn_conv2d_kernel_gradient_dims, images),
+                   sizeof(fnn_conv2d_dims) == offsetof(fnn_conv2d_kernel_gradient_dims, parts),
                "the convolution steps share their sizes");
 _Static_assert(sizeof(fnn_conv2d_dims) == offsetof(fnn_conv2d_max_pool2d_dims, pool_p),
                "the convolution steps share their sizes");

@@ -112,26 +112,25 @@ void fnn_conv2d_input_gradient_run(const fnn_step *step, const fnn_worker *worke
 
 /* ---- the gradient for the kernel ------------------------------------------------------------------------------ */
 
-/* A group of images is cut into units, the blocks of dy's channels of each kernel row; a chunk is `share` of them. */
+/* Each part of the batch is cut into units, the blocks of dy's channels of each kernel row; a chunk is `share` of them. */
 static ptrdiff_t kernel_gradient_units(const fnn_conv *v) { return v->rows.taps * fnn_ceil_div(v->f, COLUMNS); }
 
-static ptrdiff_t kernel_gradient_share(const fnn_conv *v, ptrdiff_t images) {
-  const ptrdiff_t units = kernel_gradient_units(v), groups = fnn_ceil_div(v->n, images);
-  const double chunks = fnn_conv_work(v) / CHUNK_WORK / (double)groups; /* in each group of images */
-  const ptrdiff_t most = fnn_max(1, fnn_min(units, MAX_CHUNKS / groups));
+static ptrdiff_t kernel_gradient_share(const fnn_conv *v, ptrdiff_t parts) {
+  const ptrdiff_t units = kernel_gradient_units(v), most = fnn_max(1, fnn_min(units, MAX_CHUNKS / parts));
+  const double chunks = fnn_conv_work(v) / CHUNK_WORK / (double)parts; /* of each part */
   return fnn_ceil_div(units, chunks < 1 ? 1 : chunks < (double)most ? (ptrdiff_t)chunks : most);
 }
 
 const char *fnn_conv2d_kernel_gradient_prepare(fnn_step *step) {
   const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
   const fnn_conv v = fnn_conv_of(step);
-  if (d->images < 1) return "conv2d_kernel_gradient: images must be at least 1";
-  const ptrdiff_t groups = fnn_ceil_div(fnn_max(v.n, 0), d->images);
-  const char *problem = fnn_conv_check(step, &v, 0, 2, groups, 1);
+  if (!fnn_parts_valid(v.n, d->parts))
+    return "conv2d_kernel_gradient: parts must be at least 1 and fit the index range";
+  const char *problem = fnn_conv_check(step, &v, 0, 2, d->parts, 1);
   if (problem) return problem;
   step->chunks = 0;
-  if (kernel_elements(&v) > 0 && groups > 0)
-    step->chunks = groups * fnn_ceil_div(kernel_gradient_units(&v), kernel_gradient_share(&v, d->images));
+  if (kernel_elements(&v) > 0)
+    step->chunks = d->parts * fnn_ceil_div(kernel_gradient_units(&v), kernel_gradient_share(&v, d->parts));
   step->scratch_bytes =
       FNN_PRODUCT(fnn_max(DEPTH, v.columns.out), (ptrdiff_t)COLUMNS, (ptrdiff_t)sizeof(float)); /* dy, packed */
   step->work = fnn_conv_work(&v);
@@ -181,7 +180,7 @@ static void gradient_rows(const fnn_conv *v, const float *x, const float *dy, pt
   }
 }
 
-/* One unit: a kernel row and a block of channels, over the images of a group. */
+/* One unit: a kernel row and a block of channels, over the images of a part. */
 static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, float *dw, float *packed) {
   const ptrdiff_t blocks = fnn_ceil_div(v->f, COLUMNS), r = unit / blocks, f = unit % blocks * COLUMNS;
   const ptrdiff_t columns_of_f = fnn_min(COLUMNS, v->f - f), yc = v->f * v->groups, taps = v->columns.taps * v->c;
@@ -201,12 +200,13 @@ static void gradient_unit(const fnn_conv *v, ptrdiff_t unit, ptrdiff_t images, f
 void fnn_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_conv2d_kernel_gradient_dims *d = (const fnn_conv2d_kernel_gradient_dims *)step->dim;
   fnn_conv v = fnn_conv_of(step);
-  const ptrdiff_t units = kernel_gradient_units(&v), share = kernel_gradient_share(&v, d->images);
-  const ptrdiff_t chunks = fnn_ceil_div(units, share), group = chunk / chunks, first = group * d->images;
+  const ptrdiff_t units = kernel_gradient_units(&v), share = kernel_gradient_share(&v, d->parts);
+  const ptrdiff_t chunks = fnn_ceil_div(units, share), part = chunk / chunks;
+  const ptrdiff_t first = fnn_part_begin(v.n, d->parts, part), images = fnn_part_begin(v.n, d->parts, part + 1) - first;
   const ptrdiff_t begin = chunk % chunks * share, end = fnn_min(units, begin + share);
   v.x = (const float *)fnn_pointer(step, worker, 0) + first * v.rows.in * v.columns.in * v.c * v.groups;
   v.y = (float *)fnn_pointer(step, worker, 1) + first * v.rows.out * v.columns.out * v.f * v.groups;
-  float *dw = (float *)fnn_pointer(step, worker, 2) + group * kernel_elements(&v);
+  float *dw = (float *)fnn_pointer(step, worker, 2) + part * kernel_elements(&v);
   float *packed = (float *)worker->scratch;
-  for (ptrdiff_t unit = begin; unit < end; unit++) gradient_unit(&v, unit, fnn_min(d->images, v.n - first), dw, packed);
+  for (ptrdiff_t unit = begin; unit < end; unit++) gradient_unit(&v, unit, images, dw, packed);
 }

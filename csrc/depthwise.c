@@ -22,7 +22,7 @@ typedef struct {
 
 /* The first sizes of the three steps are the same. */
 _Static_assert(sizeof(fnn_depthwise_conv2d_dims) == sizeof(fnn_depthwise_conv2d_input_gradient_dims) &&
-                   offsetof(fnn_depthwise_conv2d_kernel_gradient_dims, images) == sizeof(fnn_depthwise_conv2d_dims),
+                   offsetof(fnn_depthwise_conv2d_kernel_gradient_dims, parts) == sizeof(fnn_depthwise_conv2d_dims),
                "the depthwise steps share their sizes");
 
 static depthwise_sizes sizes_of(const fnn_step *step) {
@@ -270,11 +270,11 @@ void fnn_depthwise_conv2d_input_gradient_run(const fnn_step *step, const fnn_wor
 const char *fnn_depthwise_conv2d_kernel_gradient_prepare(fnn_step *step) {
   const fnn_depthwise_conv2d_kernel_gradient_dims *d = (const fnn_depthwise_conv2d_kernel_gradient_dims *)step->dim;
   const depthwise_sizes v = sizes_of(step);
-  if (d->images < 1) return "depthwise_conv2d_kernel_gradient: images must be at least 1";
-  const ptrdiff_t groups = fnn_ceil_div(fnn_max(v.n, 0), d->images);
-  const char *problem = depthwise_check(step, &v, 0, 2, groups, 1);
+  if (!fnn_parts_valid(v.n, d->parts))
+    return "depthwise_conv2d_kernel_gradient: parts must be at least 1 and fit the index range";
+  const char *problem = depthwise_check(step, &v, 0, 2, d->parts, 1);
   if (problem) return problem;
-  step->chunks = kernel_size(&v) == 0 ? 0 : groups;
+  step->chunks = kernel_size(&v) == 0 ? 0 : d->parts;
   return NULL;
 }
 
@@ -311,9 +311,9 @@ void fnn_depthwise_conv2d_kernel_gradient_run(const fnn_step *step, const fnn_wo
   const depthwise_sizes v = sizes_of(step);
   const float *x = fnn_pointer(step, worker, 0), *dy = fnn_pointer(step, worker, 1);
   float *dw = (float *)fnn_pointer(step, worker, 2) + chunk * kernel_size(&v);
-  const ptrdiff_t end = fnn_min(v.n, (chunk + 1) * d->images);
+  const ptrdiff_t end = fnn_part_begin(v.n, d->parts, chunk + 1);
   memset(dw, 0, (size_t)kernel_size(&v) * sizeof *dw);
-  for (ptrdiff_t image = chunk * d->images; image < end; image++) {
+  for (ptrdiff_t image = fnn_part_begin(v.n, d->parts, chunk); image < end; image++) {
     const float *from = repeat_channels(&v, x + image * v.rows.in * v.columns.in * v.c, (float *)worker->scratch);
     for (ptrdiff_t p = 0; p < v.rows.out;) {
       const fnn_span ps = fnn_next_span(&v.rows, p, fnn_min(v.rows.out, p + ROWS));

@@ -49,4 +49,11 @@ static inline ptrdiff_t fnn_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b
 static inline ptrdiff_t fnn_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 static inline ptrdiff_t fnn_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a / b + (a % b != 0); }
 
+/* Where part i begins if `count` things are cut into parts whose sizes differ by one at most, large and small ones mixed.
+ * fnn_parts_valid tells whether they can be counted. */
+static inline ptrdiff_t fnn_part_begin(ptrdiff_t count, ptrdiff_t parts, ptrdiff_t i) { return count * i / parts; }
+static inline int fnn_parts_valid(ptrdiff_t count, ptrdiff_t parts) {
+  return parts >= 1 && fnn_multiply(count, parts) >= 0;
+}
+
 #endif

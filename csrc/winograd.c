@@ -34,7 +34,7 @@ typedef struct {
 } sizes;
 
 _Static_assert(sizeof(fnn_winograd_conv2d_dims) == sizeof(fnn_winograd_input_gradient_dims) &&
-                   sizeof(fnn_winograd_conv2d_dims) == offsetof(fnn_winograd_kernel_gradient_dims, images),
+                   sizeof(fnn_winograd_conv2d_dims) == offsetof(fnn_winograd_kernel_gradient_dims, parts),
                "the steps share their sizes");
 _Static_assert(sizeof(fnn_winograd_conv2d_dims) == offsetof(fnn_winograd_conv2d_max_pool2d_dims, pool_p),
                "the steps share their sizes");
@@ -104,7 +104,7 @@ const char *fnn_winograd_kernel_prepare(fnn_step *step) {
   if (!fnn_holds(step, 1, FNN_PRODUCT(POINTS, count))) return "winograd_kernel: u is too small for its sizes";
   step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
   step->scratch_bytes = POINTS * (KERNEL_BLOCK + FNN_LINE_FLOATS) * (ptrdiff_t)sizeof(float);
-  step->work = 3 * (double)count;
+  step->work = 9 * (double)count; /* much of it for the planes, which are far apart */
   return NULL;
 }
 
@@ -376,12 +376,13 @@ const char *fnn_winograd_kernel_gradient_prepare(fnn_step *step) {
   const sizes v = sizes_of(step);
   const char *problem = check(&v);
   if (problem) return problem;
-  if (d->images < 1) return "winograd_kernel_gradient: images must be at least 1";
-  const ptrdiff_t groups = fnn_ceil_div(v.n, d->images), partial = FNN_PRODUCT(groups, POINTS, v.c, v.f);
+  if (!fnn_parts_valid(v.n, d->parts) || d->parts > v.n)
+    return "winograd_kernel_gradient: parts must be at least 1, at most n, and fit the index range";
+  const ptrdiff_t partial = FNN_PRODUCT(d->parts, POINTS, v.c, v.f);
   if (!fnn_holds(step, 0, FNN_PRODUCT(v.n, v.h, v.w, v.c))) return "winograd_kernel_gradient: x is too small";
   if (!fnn_holds(step, 1, FNN_PRODUCT(v.n, v.p, v.q, v.f))) return "winograd_kernel_gradient: dy is too small";
   if (!fnn_holds(step, 2, partial)) return "winograd_kernel_gradient: partial is too small";
-  step->chunks = partial == 0 ? 0 : groups * channel_blocks(&v);
+  step->chunks = partial == 0 ? 0 : d->parts * channel_blocks(&v);
   step->scratch_bytes = scratch_bytes(GRADIENT_BLOCK, fnn_min(v.c, GRADIENT_CHANNELS), v.f);
   step->work = work(&v);
   return step->scratch_bytes < 0 ? "winograd_kernel_gradient: sizes overflow" : NULL;
@@ -420,11 +421,12 @@ static void gradient_tiles(const sizes *v, const float *x, const float *dy, ptrd
 void fnn_winograd_kernel_gradient_run(const fnn_step *step, const fnn_worker *worker, ptrdiff_t chunk) {
   const fnn_winograd_kernel_gradient_dims *d = (const fnn_winograd_kernel_gradient_dims *)step->dim;
   const sizes v = sizes_of(step);
-  const ptrdiff_t blocks = channel_blocks(&v), group = chunk / blocks, c = chunk % blocks * GRADIENT_CHANNELS;
+  const ptrdiff_t blocks = channel_blocks(&v), part = chunk / blocks, c = chunk % blocks * GRADIENT_CHANNELS;
   const ptrdiff_t channels = fnn_min(GRADIENT_CHANNELS, v.c - c), each = tile_rows(&v) * tile_columns(&v);
-  const ptrdiff_t begin = group * d->images * each, end = fnn_min(v.n, (group + 1) * d->images) * each;
+  const ptrdiff_t begin = fnn_part_begin(v.n, d->parts, part) * each;
+  const ptrdiff_t end = fnn_part_begin(v.n, d->parts, part + 1) * each;
   const float *x = (const float *)fnn_pointer(step, worker, 0) + c, *dy = fnn_pointer(step, worker, 1);
-  float *sums = (float *)fnn_pointer(step, worker, 2) + (group * POINTS * v.c + c) * v.f;
+  float *sums = (float *)fnn_pointer(step, worker, 2) + (part * POINTS * v.c + c) * v.f;
   for (ptrdiff_t tile = begin; tile < end; tile += GRADIENT_BLOCK)
     gradient_tiles(&v, x, dy, channels, tile, fnn_min(GRADIENT_BLOCK, end - tile), tile > begin, sums,
                    (float *)worker->scratch);
@@ -435,14 +437,14 @@ void fnn_winograd_kernel_gradient_run(const fnn_step *step, const fnn_worker *wo
 const char *fnn_winograd_kernel_gradient_sum_prepare(fnn_step *step) {
   const fnn_winograd_kernel_gradient_sum_dims *d = (const fnn_winograd_kernel_gradient_sum_dims *)step->dim;
   const ptrdiff_t count = fnn_multiply(d->c, d->f);
-  if (!fnn_holds(step, 0, FNN_PRODUCT(d->groups, POINTS, count)))
+  if (!fnn_holds(step, 0, FNN_PRODUCT(d->parts, POINTS, count)))
     return "winograd_kernel_gradient_sum: partial is too small for its sizes";
   if (!fnn_holds(step, 1, FNN_PRODUCT(TAPS, TAPS, count)))
     return "winograd_kernel_gradient_sum: dw is too small for its sizes";
-  if (d->groups < 1) return "winograd_kernel_gradient_sum: groups must be at least 1";
+  if (d->parts < 1) return "winograd_kernel_gradient_sum: parts must be at least 1";
   step->chunks = fnn_ceil_div(count, KERNEL_CHUNK);
   step->scratch_bytes = (KERNEL_CHUNK + FNN_LINE_FLOATS) * POINTS * (ptrdiff_t)sizeof(float);
-  step->work = 3 * (double)count * (double)(1 + d->groups);
+  step->work = 3 * (double)count * (double)(1 + d->parts);
   return NULL;
 }
 
@@ -453,7 +455,7 @@ void fnn_winograd_kernel_gradient_sum_run(const fnn_step *step, const fnn_worker
   float *dw = (float *)fnn_pointer(step, worker, 1) + begin, *sums = (float *)worker->scratch, *tap[TAPS * TAPS];
   const ptrdiff_t length = KERNEL_CHUNK + FNN_LINE_FLOATS;
   for (ptrdiff_t point = 0; point < POINTS; point++)
-    fnn_kernel->reduce_rows(FNN_REDUCE_SUM, partial + point * count, d->groups, POINTS * count, some,
+    fnn_kernel->reduce_rows(FNN_REDUCE_SUM, partial + point * count, d->parts, POINTS * count, some,
                             sums + point * length);
   for (int i = 0; i < TAPS * TAPS; i++) tap[i] = dw + i * count;
   fnn_kernel->winograd_kernel_gradient(sums, length, some, tap);

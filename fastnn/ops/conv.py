@@ -18,7 +18,7 @@ from fastnn.ops.shape import pad as pad_zeros
 from fastnn.ops.shape import shape as shape_of
 
 POOLED_KERNEL = 1 << 16  # elements of a kernel that may be read for each few rows that a max-pool takes
-KERNEL_GRADIENT_PIECES = 8  # the batch is cut into so many partial sums, by the shape alone
+KERNEL_GRADIENT_PARTS = 8  # the batch is cut into so many partial sums, by the shape alone
 
 
 def window_padding(size, window, stride, dilation, padding):
@@ -213,16 +213,15 @@ class Conv2DKernelGradient(_Convolution):
 
 
 def lower_partial_sums(lowering, kernel, instruction, sizes):
-    """A kernel gradient: partial sums over groups of images, then their sum in index order."""
-    (dw,), n = instruction.outputs, sizes["n"]
-    images = max(1, -(-n // KERNEL_GRADIENT_PIECES))
-    pieces = max(1, -(-n // images))
-    target = dw if pieces == 1 else lowering.temporary((pieces, *dw.shape), dw.dtype)
-    lowering.step(kernel, instruction.inputs, (target,), {**sizes, "images": images})
-    if pieces > 1:
+    """A kernel gradient: partial sums over parts of the batch, then their sum in index order."""
+    (dw,) = instruction.outputs
+    parts = max(1, min(sizes["n"], KERNEL_GRADIENT_PARTS))
+    target = dw if parts == 1 else lowering.temporary((parts, *dw.shape), dw.dtype)
+    lowering.step(kernel, instruction.inputs, (target,), {**sizes, "parts": parts})
+    if parts > 1:
         inner = math.prod(dw.shape)
         lowering.step(
-            "reduce", (target,), (dw,), {"op": 0, "outer": 1, "length": pieces, "inner": inner, "segment": pieces}
+            "reduce", (target,), (dw,), {"op": 0, "outer": 1, "length": parts, "inner": inner, "segment": parts}
         )
 
 

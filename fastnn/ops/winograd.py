@@ -10,7 +10,7 @@ TILE, TAPS, POINTS = 4, 3, 36  # side of a tile of outputs, of the kernel; multi
 TRANSFORM = 16  # multiply-adds that take as long as transforming one value
 GAIN = 1.05  # in multiply-adds, below which the direct kernel is kept
 MAX_KERNEL = 1 << 20  # c * f: the transformed kernel takes 4 times its memory
-PIECES, PIECES_BYTES, PIECE_TILES, PIECE_TILES_MIN = 8, 1 << 23, 256, 16  # of the kernel gradient, see `pieces`
+PARTS, PARTS_BYTES, PART_TILES, PART_TILES_MIN = 8, 1 << 23, 256, 16  # of the kernel gradient, see `parts_of`
 
 _allowed = ContextVar("winograd", default=True)
 
@@ -84,22 +84,20 @@ def lower_pooled(lowering, pool, x, w, sizes, pool_sizes):
     lowering.step("winograd_conv2d_max_pool2d", (x, u), pool.outputs, sizes, pool)
 
 
-def pieces(sizes):
+def parts_of(sizes):
     """Partial sums of the kernel gradient: a power of two, by the shape alone.
 
     Each is 4 times the kernel's size: worth writing and reading if it is small, or adds up many tiles.
     """
     tiles = tiles_of(sizes)
-    most = max(tiles // PIECE_TILES, PIECES_BYTES // (4 * POINTS * sizes["c"] * sizes["f"]))
-    most = max(1, min(most, tiles // PIECE_TILES_MIN, PIECES))
+    most = max(tiles // PART_TILES, PARTS_BYTES // (4 * POINTS * sizes["c"] * sizes["f"]))
+    most = max(1, min(most, tiles // PART_TILES_MIN, sizes["n"], PARTS))
     return 1 << most.bit_length() - 1
 
 
 def lower_kernel_gradient(lowering, instruction, sizes):
-    """dw: transformed sums over groups of images, added and transformed back."""
-    n, c, f = sizes["n"], sizes["c"], sizes["f"]
-    images = -(-n // pieces(sizes))
-    groups = -(-n // images)
-    partial = lowering.temporary((groups, POINTS, c, f))
-    lowering.step("winograd_kernel_gradient", instruction.inputs, (partial,), {**_own_sizes(sizes), "images": images})
-    lowering.step("winograd_kernel_gradient_sum", (partial,), instruction.outputs, {"groups": groups, "c": c, "f": f})
+    """dw: transformed sums over parts of the batch, added and transformed back."""
+    parts, c, f = parts_of(sizes), sizes["c"], sizes["f"]
+    partial = lowering.temporary((parts, POINTS, c, f))
+    lowering.step("winograd_kernel_gradient", instruction.inputs, (partial,), {**_own_sizes(sizes), "parts": parts})
+    lowering.step("winograd_kernel_gradient_sum", (partial,), instruction.outputs, {"parts": parts, "c": c, "f": f})

@@ -90,27 +90,26 @@ def shapes(v):
     return (v.n, v.h, v.w, v.c * v.groups), (v.r, v.s, v.c, v.f * v.groups), (v.n, v.p, v.q, v.f * v.groups)
 
 
-def check_all(v, make, exact, images=2):
+def check_all(v, make, exact, parts=2):
     """The three steps of one convolution, on every number of threads."""
     x_shape, w_shape, y_shape = shapes(v)
     x, w, dy = make(*x_shape), make(*w_shape), make(*y_shape)
-    groups = -(-v.n // images)
     (y,) = run_all_threads("conv2d", v.dims(), [x, w], [y_shape])
     (dx,) = run_all_threads("conv2d_input_gradient", v.dims(), [dy, turned(v, w)], [x_shape])
-    (parts,) = run_all_threads("conv2d_kernel_gradient", v.dims(images=images), [x, dy], [(groups, *w_shape)])
+    (partial,) = run_all_threads("conv2d_kernel_gradient", v.dims(parts=parts), [x, dy], [(parts, *w_shape)])
     d = [a.astype(np.float64) for a in (x, w, dy)]
     m = [np.abs(a) for a in d]
     results = [
         (y, forward(v, d[0], d[1]), forward(v, m[0], m[1]), v.r * v.s * v.c),
         (dx, input_gradient(v, d[2], d[1]), input_gradient(v, m[2], m[1]), v.r * v.s * v.f),
     ]
-    for part in range(groups):
-        some = slice(part * images, (part + 1) * images)
+    for part in range(parts):
+        some = slice(part * v.n // parts, (part + 1) * v.n // parts)
         u = v._replace(n=len(x[some]))
         k = u.n * u.p * u.q
         results.append(
             (
-                parts[part],
+                partial[part],
                 kernel_gradient(u, d[0][some], d[2][some]),
                 kernel_gradient(u, m[0][some], m[2][some]),
                 k,
@@ -169,7 +168,7 @@ def test_random_sizes(isa, rng):
             groups=rng.choice([1, 1, 2, 3]),
         )  # fmt: skip
         if v.p > 0 and v.q > 0:
-            check_all(v, lambda *shape: integers(rng, *shape), exact=True, images=pick(1, 4))
+            check_all(v, lambda *shape: integers(rng, *shape), exact=True, parts=pick(1, 4))
 
 
 @pytest.mark.parametrize("case", [CASES[i] for i in (0, 3, 4, 7, 9, 11, -1)], ids=str)
@@ -226,8 +225,7 @@ def check_depthwise(rng, case, multiplier):
     check_epilogue("depthwise_conv2d", dims, [x, w], y_shape, rng)
     (dx,) = run_all_threads("depthwise_conv2d_input_gradient", dims, [dy, w], [x_shape])
     np.testing.assert_array_equal(dx, input_gradient(v, dy, grouped))
-    groups = -(-v.n // 2)
-    (dw,) = run_all_threads("depthwise_conv2d_kernel_gradient", dims | {"images": 2}, [x, dy], [(groups, *w_shape)])
+    (dw,) = run_all_threads("depthwise_conv2d_kernel_gradient", dims | {"parts": 2}, [x, dy], [(2, *w_shape)])
     np.testing.assert_array_equal(dw.sum(axis=0), kernel_gradient(v, x, dy).reshape(w_shape))
 
 
@@ -242,7 +240,7 @@ def test_refuses_sizes_beyond_the_operands(step, change):
     v = Conv(2, 8, 8, 3, 5, 3, 3)
     x, w, y = (np.zeros(shape, np.float32) for shape in shapes(v))
     arrays = {"conv2d": [x, w, y], "conv2d_input_gradient": [y, w, x], "conv2d_kernel_gradient": [x, y, w]}[step]
-    dims = v.dims(images=2) if step == "conv2d_kernel_gradient" else v.dims()
+    dims = v.dims(parts=1) if step == "conv2d_kernel_gradient" else v.dims()
     run(step, dims, arrays[:2], [arrays[2].shape])
     with pytest.raises(ValueError, match="conv"):
         run(step, dims | change, arrays[:2], [arrays[2].shape])
