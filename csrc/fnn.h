@@ -31,7 +31,7 @@ enum {
   FNN_MAX_RANK = 6,      /* axes of a strided view, after neighbouring axes are merged */
   FNN_MAX_BASES = 256,   /* blocks of memory one program refers to */
   FNN_REGISTERS = 16,    /* virtual registers of the elementwise bytecode */
-  FNN_BLOCK = 512,       /* elements in one virtual register */
+  FNN_BLOCK = 256,       /* elements in one virtual register */
   FNN_MAX_THREADS = 256  /* in one team */
 };
 

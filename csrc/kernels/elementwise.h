@@ -1,10 +1,12 @@
 /* elementwise.h: the interpreter of the elementwise bytecode.
  *
  * The flat range is walked in blocks of FNN_BLOCK elements, so that all registers stay in the first-level cache; in
- * each block every instruction runs one loop over vectors.  A register is a pointer to its block: its own buffer or,
- * where nothing needs to move, an operand's memory:
- *   - a load of whole vectors of contiguous floats only sets the pointer;
+ * each block every instruction runs one loop over vectors.  The values of a register are in its own buffer or, where
+ * nothing needs to move, in an operand's memory:
+ *   - a load of whole vectors of contiguous floats only says where they are;
  *   - arithmetic whose result the next instruction stores writes straight to the output.
+ * A block leaves a list of its loops, and if the next one differs in its place alone, as most do, that list is run again
+ * with the places moved on: instructions are looked at for the first blocks and the last of a range.
  * A block that ends inside a vector is loaded into the buffers, which have room for whole vectors; nothing is ever
  * read or written outside the range.
  *
@@ -18,19 +20,42 @@
 #include "../bytecode.h"
 
 enum {
-  /* Room for groups of random numbers and for vectors that run over the end.  37 cache lines do not divide a page, so
+  /* Room for groups of random numbers and for vectors that run over the end.  21 cache lines do not divide a page, so
    * that registers do not compete for the same cache sets. */
-  EW_ROOM = FNN_BLOCK + FNN_RANDOM_GROUP + 16
+  EW_ROOM = FNN_BLOCK + FNN_RANDOM_GROUP + 16,
+  EW_PLACES = 32, /* in operands, and */
+  EW_LOOPS = 64   /* loops of a block that can be run again */
 };
+
+/* A function for each opcode: out[i] = op(a[i], b[i], c[i]) for i < count, by whole vectors; if unary, of a alone. */
+typedef void (*ew_function)(float *out, const float *a, const float *b, const float *c, ptrdiff_t count);
+
+/* One loop over a block. */
+typedef struct ew_loop {
+  ew_function function;
+  float *const *out, *const *a, *const *b, *const *c;
+} ew_loop;
+
+/* Where the block lies in a row: at its end it begins again.  In other operands there is no end. */
+typedef struct ew_row_place {
+  ptrdiff_t period;
+  const float *end;
+} ew_row_place;
 
 typedef struct ew_state {
   const fnn_code *code;
   char *const *operand;
   const fnn_worker *worker;
-  ptrdiff_t first;                /* of the whole range */
-  ptrdiff_t begin, count, padded; /* the block, and count rounded up to whole vectors */
-  unsigned borrowed;              /* registers that point into an operand */
-  const float *value[FNN_REGISTERS];
+  ptrdiff_t first;                             /* of the whole range */
+  ptrdiff_t begin, count, padded;              /* the block, and count rounded up to whole vectors */
+  unsigned borrowed;                           /* registers whose values are in an operand */
+  float *const *value[FNN_REGISTERS];          /* where the values are: in own or place */
+  float *own[FNN_REGISTERS];                   /* the buffers */
+  float *place[EW_PLACES + 2 * FNN_REGISTERS]; /* in operands; behind EW_PLACES for a block that has too many */
+  ew_row_place row[EW_PLACES];
+  const fnn_instruction *again[EW_PLACES]; /* loads that fill a buffer anew for each block */
+  ew_loop loop[EW_LOOPS];
+  int places, fills, loops, alike; /* alike: the next block, if whole, needs these loops and nothing else */
   /* The instruction that filled a buffer, and for a row the place in it: what every block needs is filled only once. */
   const fnn_instruction *origin[FNN_REGISTERS];
   ptrdiff_t phase[FNN_REGISTERS];
@@ -48,22 +73,18 @@ typedef struct ew_state {
 
 /* ---- a function for each opcode ------------------------------------------------------------------------------- */
 
-typedef void (*ew_function)(float *out, const float *const *value, const fnn_instruction *in, ptrdiff_t count);
-
-#define EW_POINTERS_1 const float *pa = value[in->a];
-#define EW_POINTERS_2 EW_POINTERS_1 const float *pb = value[in->b];
-#define EW_POINTERS_3 EW_POINTERS_2 const float *pc = value[in->c];
 #define EW_LOADS_1 vf a = vf_load(pa + i);
 #define EW_LOADS_2 EW_LOADS_1 vf b = vf_load(pb + i);
 #define EW_LOADS_3 EW_LOADS_2 vf c = vf_load(pc + i);
-#define EW_DEFINE(name, pointers, loads, expression)                                                             \
-  static void ew_##name(float *out, const float *const *value, const fnn_instruction *in, ptrdiff_t count) {     \
-    pointers EW_UNROLL for (ptrdiff_t i = 0; i < count; i += FNN_LANES) { loads vf_store(out + i, expression); } \
+#define EW_DEFINE(name, loads, expression)                                                                \
+  static void ew_##name(float *out, const float *pa, const float *pb, const float *pc, ptrdiff_t count) { \
+    (void)pb, (void)pc;                                                                                   \
+    EW_UNROLL for (ptrdiff_t i = 0; i < count; i += FNN_LANES) { loads vf_store(out + i, expression); }   \
   }
 #define EW_DEFINE_0(name, expression)
-#define EW_DEFINE_1(name, expression) EW_DEFINE(name, EW_POINTERS_1, EW_LOADS_1, expression)
-#define EW_DEFINE_2(name, expression) EW_DEFINE(name, EW_POINTERS_2, EW_LOADS_2, expression)
-#define EW_DEFINE_3(name, expression) EW_DEFINE(name, EW_POINTERS_3, EW_LOADS_3, expression)
+#define EW_DEFINE_1(name, expression) EW_DEFINE(name, EW_LOADS_1, expression)
+#define EW_DEFINE_2(name, expression) EW_DEFINE(name, EW_LOADS_2, expression)
+#define EW_DEFINE_3(name, expression) EW_DEFINE(name, EW_LOADS_3, expression)
 #define FNN_OP(name, arity, expression) EW_DEFINE_##arity(name, expression)
 #include "../opcodes.def"
 #undef FNN_OP
@@ -84,6 +105,11 @@ static void ew_copy(float *out, const float *x, ptrdiff_t count) {
   ptrdiff_t i = 0;
   for (; i + FNN_LANES <= count; i += FNN_LANES) vf_store(out + i, vf_load(x + i));
   if (i < count) vf_store(out + i, vf_load_first(x + i, count - i));
+}
+
+static void ew_move(float *out, const float *x, const float *b, const float *c, ptrdiff_t count) {
+  (void)b, (void)c;
+  ew_copy(out, x, count);
 }
 
 static void ew_broadcast(float *out, float x, ptrdiff_t count) {
@@ -142,13 +168,24 @@ static void ew_strided(float *out, const float *x, const fnn_view *v, ptrdiff_t 
 
 /* ---- plumbing ------------------------------------------------------------------------------------------------- */
 
-FNN_INLINE void ew_borrow(ew_state *s, int r, const float *memory) {
-  s->value[r] = memory;
+/* The values of register r are in an operand's memory. */
+FNN_INLINE float *const *ew_borrow(ew_state *s, int r, float *memory, ew_row_place row) {
+  int k = EW_PLACES + 2 * r; /* or the one beside it, if the instruction reads what was in r */
+  if (s->places < EW_PLACES) {
+    k = s->places++;
+    s->row[k] = row;
+  } else {
+    k += s->value[r] == &s->place[k];
+    s->alike = 0;
+  }
+  s->place[k] = memory;
+  s->value[r] = &s->place[k];
   s->borrowed |= 1u << r;
+  return &s->place[k];
 }
 
 FNN_INLINE float *ew_own(ew_state *s, int r) {
-  s->value[r] = s->buffer[r];
+  s->value[r] = &s->own[r];
   s->borrowed &= ~(1u << r);
   s->origin[r] = NULL;
   return s->buffer[r];
@@ -158,14 +195,20 @@ FNN_INLINE float *ew_own(ew_state *s, int r) {
 FNN_INLINE int ew_kept(ew_state *s, const fnn_instruction *in, ptrdiff_t phase) {
   int r = in->dst, kept = s->origin[r] == in && s->phase[r] == phase;
   ew_own(s, r);
+  s->alike &= kept;
   s->origin[r] = in;
   s->phase[r] = phase;
   return kept;
 }
 
+/* For rows: whether each block of whole vectors finds them alike, or lies between their ends. */
+FNN_INLINE int ew_row_alike(ptrdiff_t period, ptrdiff_t phase) {
+  return FNN_BLOCK % period == 0 || (period % FNN_BLOCK == 0 && phase % FNN_BLOCK == 0);
+}
+
 static void ew_load(ew_state *s, const fnn_instruction *in) {
   const fnn_view *v = &s->code->view[in->a];
-  const float *x = (const float *)s->operand[v->operand]; /* integers are only moved as if they were floats */
+  float *x = (float *)s->operand[v->operand]; /* integers are only moved as if they were floats */
   ptrdiff_t phase = 0, row = 0;
   if (v->kind == FNN_VIEW_CONTIGUOUS) {
     phase = s->begin;
@@ -173,9 +216,11 @@ static void ew_load(ew_state *s, const fnn_instruction *in) {
     row = s->begin / v->period;
     phase = s->begin - row * v->period;
   }
+  if (v->kind == FNN_VIEW_ROW) s->alike &= ew_row_alike(v->period, phase);
   int adjacent = v->kind == FNN_VIEW_CONTIGUOUS || (v->kind == FNN_VIEW_ROW && s->count <= v->period - phase);
   if (adjacent && s->count == s->padded && !v->integer) {
-    ew_borrow(s, in->dst, x + phase);
+    ew_row_place ends = {v->period, v->kind == FNN_VIEW_ROW ? x + v->period : NULL};
+    ew_borrow(s, in->dst, x + phase, ends);
     return;
   }
   float *out = s->buffer[in->dst];
@@ -183,6 +228,11 @@ static void ew_load(ew_state *s, const fnn_instruction *in) {
     if (ew_kept(s, in, phase)) return;
   } else {
     ew_own(s, in->dst);
+    if (s->loops == 0 && s->fills < EW_PLACES) {
+      s->again[s->fills++] = in;
+    } else {
+      s->alike = 0; /* the buffer may be in use before */
+    }
   }
   vf_store(out + s->padded - FNN_LANES, vf_zero());
   switch (v->kind) {
@@ -200,8 +250,9 @@ static void ew_load(ew_state *s, const fnn_instruction *in) {
 FNN_INLINE void ew_save(ew_state *s, const fnn_instruction *store, const float *memory, int except) {
   unsigned candidates = s->borrowed & ~fnn_code_dead(store) & ~(1u << except);
   for (int r = 0; candidates >> r; r++) {
-    if ((candidates >> r & 1u) && s->value[r] == memory) {
+    if ((candidates >> r & 1u) && *s->value[r] == memory) {
       ew_copy(ew_own(s, r), memory, s->padded);
+      s->alike = 0;
     }
   }
 }
@@ -211,18 +262,38 @@ FNN_INLINE float *ew_output(const ew_state *s, const fnn_instruction *store) {
   return (float *)s->operand[v->operand] + (v->kind == FNN_VIEW_PIECE ? s->begin - s->first : s->begin);
 }
 
+/* One loop over the block, to be run again for the next. */
+FNN_INLINE void ew_run(ew_state *s, ew_loop loop) {
+  loop.function(*loop.out, *loop.a, *loop.b, *loop.c, s->padded);
+  if (s->loops < EW_LOOPS) {
+    s->loop[s->loops++] = loop;
+  } else {
+    s->alike = 0;
+  }
+}
+
+/* Whether the block of a store is whole vectors of floats. */
+FNN_INLINE int ew_plain(const ew_state *s, const fnn_instruction *store) {
+  return s->count == s->padded && !s->code->view[store->dst].integer;
+}
+
 static void ew_store(ew_state *s, const fnn_instruction *in) {
-  const float *x = s->value[in->a];
+  float *const *value = s->value[in->a];
+  const float *x = *value;
   float *out = ew_output(s, in);
+  const int plain = ew_plain(s, in);
   ptrdiff_t i = 0, rest = s->count % FNN_LANES, whole = s->count - rest;
   ew_save(s, in, out, s->code->view[in->dst].integer ? FNN_REGISTERS : in->a);
-  if (s->code->view[in->dst].integer) {
+  s->alike &= plain;
+  if (plain) {
+    ew_run(s, (ew_loop){ew_move, ew_borrow(s, in->a, out, (ew_row_place){0, NULL}), value, value, value});
+  } else if (s->code->view[in->dst].integer) {
     int32_t *integers = (int32_t *)out;
     for (; i < whole; i += FNN_LANES) vi_store(integers + i, vf_trunc_to_vi(vf_load(x + i)));
     if (rest) vi_store_first(integers + i, vf_trunc_to_vi(vf_load(x + i)), rest);
   } else {
     for (; i < whole; i += FNN_LANES) vf_store(out + i, vf_load(x + i));
-    if (rest) vf_store_first(out + i, vf_load(x + i), rest);
+    vf_store_first(out + i, vf_load(x + i), rest);
   }
 }
 
@@ -231,28 +302,30 @@ static void ew_random(ew_state *s, const fnn_instruction *in) {
   float *out = ew_own(s, in->dst);
   ptrdiff_t skip = s->begin % FNN_RANDOM_GROUP;
   random_uniform(&random, s->begin - skip, skip + s->padded, out);
-  s->value[in->dst] = out + skip;
+  ew_borrow(s, in->dst, out + skip, (ew_row_place){0, NULL}); /* its own buffer, but not from the start on */
+  s->alike = 0;
 }
 
 /* Arithmetic; returns the last instruction done, which is the store that follows if the two became one. */
 FNN_INLINE const fnn_instruction *ew_arithmetic(ew_state *s, const fnn_instruction *in, const fnn_instruction *last) {
   const fnn_instruction *next = in + 1;
-  float *out = s->buffer[in->dst];
-  if (next < last && next->op == FNN_OP_store && next->a == in->dst && s->count == s->padded &&
-      !s->code->view[next->dst].integer) {
-    out = ew_output(s, next);
+  ew_loop loop = {ew_functions[in->op], &s->own[in->dst], s->value[in->a], s->value[in->b], s->value[in->c]};
+  if (next < last && next->op == FNN_OP_store && next->a == in->dst && ew_plain(s, next)) {
+    float *out = ew_output(s, next);
     ew_save(s, next, out, in->dst);
-    ew_functions[in->op](out, s->value, in, s->padded);
-    ew_borrow(s, in->dst, out);
+    loop.out = ew_borrow(s, in->dst, out, (ew_row_place){0, NULL});
+    ew_run(s, loop);
     return next;
   }
-  ew_functions[in->op](out, s->value, in, s->padded);
   ew_own(s, in->dst);
+  ew_run(s, loop);
   return in;
 }
 
 static void ew_block(ew_state *s) {
   const fnn_instruction *in = s->code->instruction, *last = in + s->code->n_instructions;
+  s->places = s->fills = s->loops = 0;
+  s->alike = s->count == FNN_BLOCK;
   for (; in < last; in++) {
     switch (in->op) {
       case FNN_OP_load: ew_load(s, in); break;
@@ -266,6 +339,21 @@ static void ew_block(ew_state *s) {
   }
 }
 
+/* The block behind one that it is alike to. */
+static void ew_next_block(ew_state *s) {
+  const int loops = s->loops, fills = s->fills;
+  for (int k = 0; k < s->places; k++) {
+    s->place[k] += FNN_BLOCK;
+    if (s->place[k] == s->row[k].end) s->place[k] -= s->row[k].period;
+  }
+  s->loops = s->fills = 0; /* as loads find them */
+  for (int k = 0; k < fills; k++) ew_load(s, s->again[k]);
+  s->loops = loops;
+  for (const ew_loop *loop = s->loop, *end = loop + loops; loop < end; loop++) {
+    loop->function(*loop->out, *loop->a, *loop->b, *loop->c, FNN_BLOCK);
+  }
+}
+
 /* code(i) for begin <= i < end; operand[j]: the memory of the step's operand j, or the room for the range's piece. */
 static void elementwise_run(const fnn_code *code, char *const *operand, ptrdiff_t begin, ptrdiff_t end,
                             const fnn_worker *worker) {
@@ -275,8 +363,17 @@ static void elementwise_run(const fnn_code *code, char *const *operand, ptrdiff_
   s.worker = worker;
   s.first = begin;
   s.borrowed = 0;
-  for (int r = 0; r < FNN_REGISTERS; r++) s.origin[r] = NULL;
+  s.alike = 0;
+  for (int r = 0; r < FNN_REGISTERS; r++) {
+    s.origin[r] = NULL;
+    s.own[r] = s.buffer[r];
+    s.value[r] = &s.own[r];
+  }
   for (s.begin = begin; s.begin < end; s.begin += FNN_BLOCK) {
+    if (s.alike && end - s.begin >= FNN_BLOCK) {
+      ew_next_block(&s);
+      continue;
+    }
     s.count = fnn_min(FNN_BLOCK, end - s.begin);
     s.padded = (s.count + FNN_LANES - 1) / FNN_LANES * FNN_LANES;
     ew_block(&s);

@@ -121,15 +121,16 @@ class CodeBuilder:
     def _with_early_stores(self):
         """Each store behind the instruction that makes its value, with which the interpreter then makes it one pass.
 
-        All loads come first, since a store may write the memory of an operand.
+        All loads come first, since a store may write the memory of an operand, and constants, so that no block uses
+        their registers for anything else.
         """
         stores = {}
         for entry in self.code:
             if entry[0] == "store":
                 stores.setdefault(entry[2][0], []).append(entry)
-        loads = [entry for entry in self.code if entry[0] == "load"]
-        made = [entry for entry in self.code if entry[0] not in ("load", "store")]
-        return [*loads, *(s for entry in loads for s in stores.get(entry[1], ())),
+        given = [entry for entry in self.code if entry[0] in ("load", "constant")]
+        made = [entry for entry in self.code if entry[0] not in ("load", "constant", "store")]
+        return [*given, *(s for entry in given for s in stores.get(entry[1], ())),
                 *(e for entry in made for e in (entry, *stores.get(entry[1], ())))]  # fmt: skip
 
     def _alike(self, op, number):
