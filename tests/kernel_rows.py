@@ -90,9 +90,10 @@ def trained(w, x):
 
 
 def adam(w, m, v, g):
-    m = m + (g - m) * 0.1
-    v = v + (g * g - v) * 0.001
-    return w - m * 0.001 / (ops.sqrt(ops.absolute(v)) + 1e-7), m, v
+    """As the optimiser has it, but that v, a normal number here, is made positive first."""
+    m = ops.interpolate(m, g, 0.1)
+    v = ops.interpolate_square(ops.absolute(v), g, 0.001)
+    return ops.multiply_add(ops.divide_by_root(m, v, 1e-7), -0.001, w), m, v
 
 
 def normalize(x, gamma, beta, axes=(0, 1, 2)):
