@@ -29,7 +29,7 @@ enum {
   CHUNK_WORK = 15000,  /* takes at least so many nanoseconds, */
   CHUNK_LONG = 200000, /* unless it takes so many and there are */
   FEW_CHUNKS = 4,      /* fewer than these: rather copy A once more than keep a thread waiting; */
-  CHUNK_ALONE = 60000, /* if it is the only one, rather load B twice than take so long: */
+  CHUNK_ALONE = 40000, /* if it is the only one, rather load B twice than take so long: */
   MAX_CHUNKS = 32      /* and no more than so many are made of one matrix: 8 threads find enough */
 };
 
