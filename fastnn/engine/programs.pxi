@@ -36,6 +36,7 @@ cdef int fill_instruction(fnn_instruction *instruction, fnn_code *code, set writ
         check(a in written, f"store of register {a}, which holds nothing")
         return 0
     check(dst < FNN_REGISTERS, f"{name} to register {dst}")
+    check(instruction.op == FNN_OP_load or max(a, b, c) < FNN_REGISTERS, f"{name} of registers {a}, {b}, {c}")
     for register in (a, b, c)[: OPCODE_ARITY[instruction.op]]:
         check(register in written, f"{name} of register {register}, which holds nothing")
     written.add(dst)

@@ -358,6 +358,8 @@ def reduce_step(*sizes, load=PLAIN[0], store=PIECE, count=4):
         map_step(LOAD, Instruction("negative", 16, 0), STORE),
         map_step(LOAD, Instruction("negative", -1, 0), STORE),
         map_step(LOAD, Instruction("negative", 256, 0), STORE),
+        map_step(LOAD, Instruction("negative", 0, 0, 16), STORE),
+        map_step(LOAD, Instruction("negative", 0, 0, 0, 16), STORE),
         map_step(LOAD, Instruction("no_such_op", 0, 0), STORE),
         map_step(Instruction("random_uniform", 0, value=-1), STORE),
         map_step(Instruction("random_uniform", 0, value=2**32), STORE),
