@@ -373,10 +373,11 @@ static void prepare_walk(walk *k, const fnn_program *program, fnn_run *run) {
   memset(k->members, 0, (size_t)k->threads * sizeof k->members[0]);
   k->fed = -1;
   for (int32_t i = 0; i < run->n_feeds; i++) {
-    k->share_feeds |= k->threads > 1 && fnn_feed_work(&run->feed[i]) >= program->share_above;
+    const double each = fnn_feed_work(&run->feed[i]);
+    work += each;
+    k->share_feeds |= k->threads > 1 && each >= program->share_above;
   }
   k->share_feeds &= feed_units(run) > 0; /* a phase without units would never end */
-  for (int32_t i = 0; i < run->n_feeds; i++) work += fnn_feed_work(&run->feed[i]);
   k->feeds_ahead = k->threads > 1 && run->profile == NULL && work >= AHEAD_ABOVE;
 }
 

@@ -1,6 +1,6 @@
 """Lowering: fused nodes become kernel calls (drafts of steps) whose operands are still tensors.
 
-A primitive's `lower` method writes its kernel calls through `Lowering`: `step`, `copy`, `fill`, `alias`, `host`.
+A primitive's `lower` method calls kernels through `Lowering`: `step`, `add_up`, `copy`, `fill`, `alias`, `host`.
 """
 
 import math
@@ -14,6 +14,7 @@ from fastnn.graph.program import Tensor
 from fastnn.ops.reduce import Cut
 
 MAX_RANK = 6  # FNN_MAX_RANK in csrc/fnn.h
+SUM = 0  # FNN_REDUCE_SUM in csrc/reduce.h
 
 
 class Draft:
@@ -112,6 +113,11 @@ class Lowering:
         extra = [t for t in operands[len(reads) + len(writes) :] if all(t is not s for s in stores)]
         written = [t for t in (raw, *stores, *others) if not (t is raw and id(raw) in self.same_memory)]
         self.drafts.append(Draft(kernel, (*reads, *extra), written, sizes, code, operands))
+
+    def add_up(self, parts, total):
+        """The sum of what lies along the first axis, in its order."""
+        sizes = {"op": SUM, "outer": 1, "length": parts.shape[0], "inner": total.size, "segment": parts.shape[0]}
+        self.step("reduce", (parts,), (total,), sizes)
 
     def epilogue_of(self, y):
         """The node's epilogue, if it has one, as a pass of its own over the y that the last step has made."""

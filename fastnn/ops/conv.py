@@ -219,10 +219,7 @@ def lower_partial_sums(lowering, kernel, instruction, sizes):
     target = dw if parts == 1 else lowering.temporary((parts, *dw.shape), dw.dtype)
     lowering.step(kernel, instruction.inputs, (target,), {**sizes, "parts": parts})
     if parts > 1:
-        inner = math.prod(dw.shape)
-        lowering.step(
-            "reduce", (target,), (dw,), {"op": 0, "outer": 1, "length": parts, "inner": inner, "segment": parts}
-        )
+        lowering.add_up(target, dw)
 
 
 class DepthwiseConv2D(_Convolution):

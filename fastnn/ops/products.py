@@ -9,7 +9,6 @@ from fastnn.graph.program import Arithmetic, apply
 from fastnn.ops.elementwise import cast
 from fastnn.ops.primitive import Primitive
 
-SUM = 0  # op of the step `reduce`
 LONG, CACHED, SHARED = 8, 2**17, 2**21  # see `_in_halves`: rows, elements of the kernel, products
 
 
@@ -54,8 +53,7 @@ class MatMul(Primitive):
         halves = lowering.temporary((2, *c.shape[-2:]))
         own = {"batch": 2, "k": half, "a_batch": half, "b_batch": half * sizes["n"]}
         lowering.step("matmul", instruction.inputs, (halves,), sizes | own)
-        total = {"op": SUM, "outer": 1, "length": 2, "inner": c.size, "segment": 2}
-        lowering.step("reduce", (halves,), (c,), total)
+        lowering.add_up(halves, c)
         lowering.epilogue_of(c)
 
     def flops(self, instruction):
